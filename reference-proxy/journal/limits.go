@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"fmt"
+	"math"
+)
+
+// Limits that hold for every store, so that a user function that works on one store
+// works on all.
+const (
+	// MaxIDBytes bounds the length of an EntityID's two parts together.
+	MaxIDBytes = 32 << 10
+	// MaxWriteBytes bounds the payloads of one write together.
+	MaxWriteBytes = 64 << 20
+	// MaxAppendEvents bounds the number of events of one append.
+	MaxAppendEvents = 1 << 20
+	// DefaultChunkRecords is what Chunk.Records 0 stands for.
+	DefaultChunkRecords = 1024
+	// DefaultChunkBytes is what Chunk.Bytes 0 stands for.
+	DefaultChunkBytes = 1 << 20
+)
+
+// WithDefaults returns c with its defaults filled in.
+func (c Chunk) WithDefaults() Chunk {
+	if c.Records <= 0 {
+		c.Records = DefaultChunkRecords
+	}
+	if c.Bytes <= 0 {
+		c.Bytes = DefaultChunkBytes
+	}
+	return c
+}
+
+// CheckWrite is what every store asks before a write: that id and payloads keep
+// the limits above (ErrTooLarge), and that expected leaves room to count on
+// (ErrConflict).
+func CheckWrite(id EntityID, expected uint64, payloads ...[]byte) error {
+	if n := len(id.Namespace) + len(id.Key); n > MaxIDBytes {
+		return fmt.Errorf("%w: an entity id of %d bytes, at most %d are kept; use shorter entity keys", ErrTooLarge, n, MaxIDBytes)
+	}
+	if len(payloads) > MaxAppendEvents {
+		return fmt.Errorf("%w: %d events at once for %s, at most %d; emit fewer events a command", ErrTooLarge, len(payloads), id, MaxAppendEvents)
+	}
+	total := 0
+	for _, p := range payloads {
+		total += len(p)
+	}
+	if total > MaxWriteBytes {
+		return fmt.Errorf("%w: %d bytes at once for %s, at most %d; write smaller events or state", ErrTooLarge, total, id, MaxWriteBytes)
+	}
+	if uint64(len(payloads)) > math.MaxInt64 || expected > math.MaxInt64-uint64(len(payloads)) {
+		return fmt.Errorf("%w: sequence number %d of %s is beyond what can be counted", ErrConflict, expected, id)
+	}
+	return nil
+}
