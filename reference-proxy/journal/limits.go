@@ -53,3 +53,12 @@ func CheckWrite(id EntityID, expected uint64, payloads ...[]byte) error {
 	}
 	return nil
 }
+
+// CheckSnapshot is CheckWrite for a snapshot, which must also be of an event
+// (ErrInvalid).
+func CheckSnapshot(id EntityID, s Snapshot) error {
+	if s.Seq == 0 {
+		return fmt.Errorf("%w: a snapshot of %s before its first event", ErrInvalid, id)
+	}
+	return CheckWrite(id, s.Seq, s.Payload)
+}
