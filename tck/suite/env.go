@@ -1,0 +1,32 @@
+package suite
+
+import (
+	"context"
+
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+)
+
+// Env is what the engine hands to the execution of one case.
+type Env struct {
+	// Target names the combination for the report, such as "builtin:reference, store embedded".
+	Target string
+	// Nonce is unique to this execution of this case among all runs against the same store; it becomes part of every entity id.
+	Nonce string
+	// Trace records the case's conversation. The mocks and the interceptor record into the same one. Never nil.
+	Trace *trace.Recorder
+	// Frontend is set for frontend and pair cases.
+	Frontend *FrontendTarget
+	// Proxy is set for proxy and pair cases.
+	Proxy *ProxyTarget
+	// Intercepted is set for pair cases.
+	Intercepted Conversation
+}
+
+// Conversation is what the interceptor saw pass between proxy and user function since the case began.
+type Conversation interface {
+	// Messages returns the recorded messages, oldest first.
+	Messages() []trace.Message
+	// Await returns nil as soon as accept is true of the messages so far. accept is called again after each new message. When
+	// ctx ends first, the error is a *trace.Mismatch that says what was awaited.
+	Await(ctx context.Context, what string, accept func([]trace.Message) bool) error
+}
