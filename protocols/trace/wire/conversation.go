@@ -16,7 +16,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 )
 
-// DefaultWait bounds an expectation whose context has no deadline.
+// DefaultWait bounds every single expectation unless the configuration says otherwise.
 const DefaultWait = 10 * time.Second
 
 // Transport is what a conversation needs of a gRPC stream: grpc.ClientStream and grpc.ServerStream are both one.
@@ -34,7 +34,7 @@ type Config struct {
 	Method    string // full path
 	// Self and Peer are the parties at this and at the other end.
 	Self, Peer trace.Party
-	// Wait bounds an expectation whose context has no deadline; 0 means [DefaultWait].
+	// Wait bounds each expectation, as does its context; 0 means [DefaultWait].
 	Wait time.Duration
 }
 
@@ -198,11 +198,8 @@ func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], er
 	}
 	c.start.Do(func() { go c.receive() })
 	began := time.Now()
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.cfg.Wait)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Wait)
+	defer cancel()
 	item, ok := c.inbox.take(ctx)
 	if !ok {
 		got := fmt.Sprintf("nothing within %s", time.Since(began).Round(time.Millisecond))
