@@ -50,8 +50,7 @@ func (o *owners) hold(f journal.Fence) (release func(), err error) {
 		return nil, &journal.FencedError{Fence: f}
 	}
 	w.mu.RLock()
-	if f.Token != w.token {
-		newest := w.token
+	if newest := w.token; f.Token != newest || newest == 0 {
 		w.mu.RUnlock()
 		return nil, &journal.FencedError{Fence: f, Newest: newest}
 	}

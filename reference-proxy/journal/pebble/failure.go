@@ -1,0 +1,67 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// failure is what is known of the store having failed for good, and the place where
+// Pebble's own messages go.
+type failure struct {
+	log   *slog.Logger
+	fatal func(error)
+	once  sync.Once
+	err   atomic.Pointer[error]
+}
+
+var _ pebble.Logger = (*failure)(nil)
+
+// Infof gets Pebble's diary.
+func (f *failure) Infof(format string, args ...any) {
+	f.log.Debug("embedded store: " + fmt.Sprintf(format, args...))
+}
+
+// Errorf gets what went wrong in the background; Pebble tries again by itself.
+func (f *failure) Errorf(format string, args ...any) {
+	f.log.Error("embedded store: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf gets what Pebble cannot go on after. It does not return, unless fatal does:
+// then Pebble returns from the failed commit as if it had worked, which is why every
+// commit is followed by a look at failed.
+func (f *failure) Fatalf(format string, args ...any) {
+	err := fmt.Errorf("%w: "+format, append([]any{errEngine}, args...)...)
+	f.err.CompareAndSwap(nil, &err)
+	f.once.Do(func() { f.fatal(err) })
+}
+
+var errEngine = errors.New("the embedded store failed")
+
+// failed returns ErrUnknownOutcome once the store cannot go on.
+func (f *failure) failed() error {
+	if p := f.err.Load(); p != nil {
+		return fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, *p)
+	}
+	return nil
+}
+
+// damage is the error for what is stored of id being wrong.
+func (s *Store) damage(id journal.EntityID, cause error, format string, args ...any) error {
+	return &journal.CorruptError{Path: s.dir.path, ID: id, What: fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// trouble is the error for Pebble having failed to read rows of id. Its message
+// names the damaged file.
+func (s *Store) trouble(id journal.EntityID, cause error) error {
+	if errors.Is(cause, pebble.ErrCorruption) {
+		return s.damage(id, cause, "a file is damaged")
+	}
+	return fmt.Errorf("embedded store at %s: reading %s: %w", s.dir.path, id, cause)
+}

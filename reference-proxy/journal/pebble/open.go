@@ -1,0 +1,133 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// Open opens the store in the directory path, or makes it if path is empty or does
+// not exist. The directory belongs to the store until Close.
+//
+// Errors: ErrInUse if another process has it open, ErrFormat if it is not a store or one of
+// a newer version, ErrCorrupt if it is damaged, and whatever the operating system says,
+// each with what to do. In none of these cases was anything in the directory changed.
+func Open(path string, o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := openDirectory(o.FS, path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir:     dir,
+		failure: failure{log: o.Logger, fatal: o.Fatal},
+		space:   newSpace(path, o),
+		seed:    maphash.MakeSeed(),
+		durable: &pebble.WriteOptions{Sync: !o.DangerouslyNoSync},
+	}
+	s.owners.newest = map[journal.Shard]*owner{}
+	for i := range s.stripes {
+		s.stripes[i].init(o.LastSeqs)
+	}
+	if o.DangerouslyNoSync {
+		o.Logger.Warn("the embedded store acknowledges before data is on the disk: a power cut loses it", "dir", path)
+	}
+	if err := s.openEngine(o); err != nil {
+		return nil, errors.Join(err, dir.close())
+	}
+	return s, nil
+}
+
+// openEngine opens Pebble and reads what is kept in memory.
+func (s *Store) openEngine(o Options) error {
+	cache := pebble.NewCache(o.CacheBytes)
+	defer cache.Unref() // Pebble holds its own reference.
+	po := &pebble.Options{
+		FS:                 o.FS,
+		Cache:              cache,
+		FormatMajorVersion: engineFormat,
+		MemTableSize:       o.MemTableBytes,
+		Logger:             &s.failure,
+		ErrorIfExists:      !s.dir.ready,
+		ErrorIfNotExists:   s.dir.ready,
+		EventListener: &pebble.EventListener{
+			// Without this Pebble ends the process: a damaged file costs the entities in
+			// it, not the others.
+			DataCorruption: func(info pebble.DataCorruptionInfo) { s.Errorf("%s", info.String()) },
+		},
+	}
+	for i := range po.Levels {
+		// Most look-ups for a new entity find nothing; filters spare them the disk.
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := pebble.Open(s.dir.engine(), po)
+	if err != nil {
+		return s.openTrouble(err)
+	}
+	s.db = db
+	if err := s.loadOwners(); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if !s.dir.ready {
+		if err := s.dir.created(); err != nil {
+			return errors.Join(err, db.Close())
+		}
+	}
+	return nil
+}
+
+// openTrouble says what Pebble's refusal means.
+func (s *Store) openTrouble(err error) error {
+	lost := s.dir.ready && (errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, os.ErrNotExist))
+	if lost || errors.Is(err, pebble.ErrCorruption) {
+		what := "a file is damaged"
+		if lost {
+			what = "files are missing"
+		}
+		return &journal.CorruptError{Path: s.dir.path, What: what, Cause: err}
+	}
+	return fmt.Errorf("embedded store at %s cannot be opened: %w", s.dir.path, err)
+}
+
+// Close waits for calls under way, moves what is only in the log into files, and gives
+// the directory back.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.flush()
+	return errors.Join(s.db.Close(), s.dir.close())
+}
+
+// flush saves the next start the reading of the log. It is a convenience: on a full disk
+// it would never end, so it has a limit, and its failure loses nothing.
+func (s *Store) flush() {
+	if s.failed() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	defer cancel()
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		s.log.Warn("embedded store: not flushed on close; the next start reads its log", "error", err)
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.log.Warn("embedded store: not flushed on close in time; the next start reads its log", "limit", flushLimit)
+	}
+}
