@@ -1,0 +1,99 @@
+# Everything that a person or a machine does with this repository starts here. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A fixed seed for property tests: a red build is red again. Vary it to look for more: make test RAPID_SEED=7
+RAPID_SEED ?= 1
+export RAPID_SEED
+# How long `make fuzz` spends on each fuzz target.
+FUZZTIME ?= 10s
+# Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
+PKG ?= ./...
+
+GOLANGCI_LINT := bin/tools/golangci-lint
+BUF := ci/tools/node_modules/.bin/buf
+
+##@ Start here
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(BUF) $(GOLANGCI_LINT) java-library ## Install the pinned tools into this folder; says what the machine lacks
+	@ci/setup/check.sh
+
+.PHONY: build
+build: ## Build every command into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./...
+
+.PHONY: tck
+tck: build ## Judge our own proxy, support library and embedded store; report in out/tck
+	bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store embedded --out out/tck
+
+##@ Check
+
+.PHONY: test
+test: ## Everything that CI runs: lint, generated code, vet, import rules, all tests with the race detector
+	@ci/timed.sh setup $(MAKE) setup
+	@ci/timed.sh lint $(MAKE) lint
+	@ci/timed.sh check-generated $(MAKE) check-generated
+	@ci/timed.sh build $(MAKE) build
+	@ci/timed.sh unit $(MAKE) unit
+
+.PHONY: unit
+unit: java-library ## go vet and go test -race; PKG=./tck/... narrows it
+	go vet $(PKG)
+	go test -race -timeout 25m $(PKG)
+
+.PHONY: lint
+lint: lint-go lint-protocols ## Both linters
+
+.PHONY: lint-go
+lint-go: $(GOLANGCI_LINT) ## golangci-lint; settings and the reason of each exception in .golangci.yml
+	$(GOLANGCI_LINT) run $(PKG)
+
+.PHONY: lint-protocols
+lint-protocols: $(BUF) ## buf lint, buf format, and buf breaking against the last landed protocols
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+	@ci/breaking.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s) each
+	@ci/fuzz.sh $(FUZZTIME)
+
+##@ Generated code
+
+.PHONY: generate
+generate: $(BUF) ## Generate protocols/gen from the .proto files
+	@ci/generate.sh write
+
+.PHONY: check-generated
+check-generated: $(BUF) ## Fail when protocols/gen is not what the .proto files generate
+	@ci/generate.sh check
+
+##@ The rest
+
+.PHONY: clean
+clean: ## Remove what was built and what was reported; installed tools stay
+	find bin -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} + 2>/dev/null || true
+	rm -rf out
+
+.PHONY: java-library
+java-library:
+	@ci/setup/java-library.sh
+
+$(BUF): ci/tools/package-lock.json ci/tools/package.json
+	@ci/setup/check.sh
+	@ci/setup/buf.sh
+	@touch $@
+
+$(GOLANGCI_LINT): ci/tools/lint/go.mod ci/tools/lint/go.sum
+	@ci/setup/golangci-lint.sh
+	@touch $@
