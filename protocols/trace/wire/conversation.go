@@ -181,9 +181,9 @@ func (c *Conversation[S, R]) ExpectEnd(ctx context.Context) (*End, error) {
 	return item.End, nil
 }
 
-// Unread puts m back, to be received next. It is for whoever had to look at a message to know what to do with the stream.
-func (c *Conversation[S, R]) Unread(m R) {
-	c.pushed = append([]Item[R]{{Msg: m}}, c.pushed...)
+// Unread puts item back, to be received next. It is for whoever had to look at a message to know what to do with the stream.
+func (c *Conversation[S, R]) Unread(item Item[R]) {
+	c.pushed = append([]Item[R]{item}, c.pushed...)
 }
 
 // next waits for whatever comes next; once the end has come it returns the end forever.
@@ -191,6 +191,7 @@ func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], er
 	if len(c.pushed) > 0 {
 		item := c.pushed[0]
 		c.pushed = c.pushed[1:]
+		c.ended = item.End
 		return item, nil
 	}
 	if c.ended != nil {
