@@ -1,0 +1,204 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// Stream is one entity stream to the user function, of raw protocol messages. One
+// goroutine may send while another receives.
+type Stream interface {
+	// Send sends a message; it blocks while the user function does not read.
+	Send(msg []byte) error
+	// Recv returns the next message, which the caller may keep, or io.EOF.
+	Recv() ([]byte, error)
+	// CloseSend half-closes: the user function sees the end of the commands.
+	CloseSend() error
+	// Cancel ends the stream at once. It may be called at any time, also twice.
+	Cancel()
+}
+
+// Streams opens entity streams. It must wait no longer than ctx for a connection,
+// and the stream must outlive ctx.
+type Streams interface {
+	EntityStream(ctx context.Context, method string) (Stream, error)
+}
+
+// Owner says under which fence this node writes an entity.
+type Owner interface {
+	// Fence returns the fence of the entity's shard, claiming it first if need be.
+	Fence(ctx context.Context, id journal.EntityID) (journal.Fence, error)
+	// Lost tells the owner that the store refused the fence.
+	Lost(f journal.Fence)
+}
+
+// Config holds the limits of a [Host]; all are positive.
+type Config struct {
+	// CommandTimeout bounds how long the user function may take for one command, and
+	// how long a replay may stand still (LIM-06).
+	CommandTimeout time.Duration
+	// PassivationTimeout is for entity types that state none (DISC-30).
+	PassivationTimeout time.Duration
+	// PassivationGrace is how long the user function may take to complete a stream
+	// that was half-closed; then it is cancelled (GAP-08).
+	PassivationGrace time.Duration
+	// MaxQueued is how many commands may wait for one instance.
+	MaxQueued int
+	// MaxInstances is how many instances may be active on this node.
+	MaxInstances int
+	// Replay bounds what one read of the journal brings into memory.
+	Replay journal.Chunk
+}
+
+// Host keeps every active instance of this node. Its methods may be called
+// concurrently.
+type Host struct {
+	cfg     Config
+	streams Streams
+	store   journal.Store
+	owner   Owner
+	report  func(text string)
+	log     *slog.Logger
+
+	active   atomic.Int64
+	draining atomic.Bool
+	ended    sync.WaitGroup
+	shelves  [shelfCount]shelf
+}
+
+// The instance table is split, so that commands to different entities seldom meet
+// at one lock.
+const shelfCount = 64
+
+type shelf struct {
+	mu        sync.Mutex
+	instances map[key]*instance
+}
+
+type key struct {
+	entity *Type
+	id     string
+}
+
+// NewHost makes a host. store may be nil when no durable entity type will be
+// served. report passes a protocol violation on to the user function; it must not
+// block.
+func NewHost(cfg Config, streams Streams, store journal.Store, owner Owner, report func(string), log *slog.Logger) *Host {
+	h := &Host{cfg: cfg, streams: streams, store: store, owner: owner, report: report, log: log}
+	for i := range h.shelves {
+		h.shelves[i].instances = make(map[key]*instance)
+	}
+	return h
+}
+
+// Active is the number of instances that are active now.
+func (h *Host) Active() int { return int(h.active.Load()) }
+
+// Handle gives cmd to the instance of type t with the given id, which is activated
+// if it is not active, and waits for the outcome. When ctx ends first: a command
+// that was not sent yet is withdrawn; one that was sent completes at the user
+// function, and late, if not nil, gets its outcome (GAP-24).
+func (h *Host) Handle(ctx context.Context, t *Type, id string, cmd *entity.Command, late func(entity.Outcome)) (entity.Outcome, error) {
+	cmd.Done = make(chan entity.Outcome, 1)
+	var in *instance
+	for {
+		var fault *entity.Fault
+		if in, fault = h.instance(t, id); fault != nil {
+			return entity.Outcome{Fault: fault}, nil
+		}
+		if in.submit(cmd) {
+			break
+		}
+		// It ended between the two steps; the table forgets it before it says so.
+	}
+	select {
+	case o := <-cmd.Done:
+		return o, nil
+	case <-ctx.Done():
+		if !in.abandon(cmd) && late != nil {
+			go func() { late(<-cmd.Done) }()
+		}
+		return entity.Outcome{}, ctx.Err()
+	}
+}
+
+func (h *Host) instance(t *Type, id string) (*instance, *entity.Fault) {
+	k := key{t, id}
+	s := &h.shelves[hash(id)%shelfCount]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.instances[k]; in != nil {
+		return in, nil
+	}
+	if h.draining.Load() {
+		return nil, &entity.Fault{Class: entity.FaultShutdown, Text: "the proxy is stopping"}
+	}
+	if n := h.active.Add(1); n > int64(h.cfg.MaxInstances) {
+		h.active.Add(-1)
+		return nil, &entity.Fault{Class: entity.FaultOverload, Text: fmt.Sprintf(
+			"%d entity instances are active, which is the limit", h.cfg.MaxInstances)}
+	}
+	h.ended.Add(1)
+	in := newInstance(h, t, id)
+	s.instances[k] = in
+	return in, nil
+}
+
+// forget takes an instance out of the table; its commands, if any come, will find
+// a new one.
+func (h *Host) forget(in *instance) {
+	s := &h.shelves[hash(in.id.Key)%shelfCount]
+	s.mu.Lock()
+	delete(s.instances, key{in.typ, in.id.Key})
+	s.mu.Unlock()
+	h.active.Add(-1)
+}
+
+// Drain lets every instance finish what it has and passivates it; new instances are
+// refused from now on. It returns when all are gone, or when ctx ends: then their
+// streams are cancelled and what was in flight fails (OPS-07).
+func (h *Host) Drain(ctx context.Context) error {
+	h.draining.Store(true)
+	h.each((*instance).drain)
+	done := make(chan struct{})
+	go func() { h.ended.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		h.each((*instance).kill)
+		<-done
+		return fmt.Errorf("entity instances were cut off: %w", ctx.Err())
+	}
+}
+
+func (h *Host) each(do func(*instance)) {
+	for i := range h.shelves {
+		s := &h.shelves[i]
+		s.mu.Lock()
+		all := make([]*instance, 0, len(s.instances))
+		for _, in := range s.instances {
+			all = append(all, in)
+		}
+		s.mu.Unlock()
+		for _, in := range all {
+			do(in)
+		}
+	}
+}
+
+// hash is FNV-1a: it only spreads ids over the shelves.
+func hash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}

@@ -1,0 +1,131 @@
+package driver
+
+import (
+	"context"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/eventsourced"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/value"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// Type is one entity type: what all its instances share.
+type Type struct {
+	// Service is the full name of the gRPC service.
+	Service string
+	// PersistenceID separates its instances' state from that of other types.
+	PersistenceID string
+	// Passivation is how long an instance may be idle; 0 means the host's default.
+	Passivation time.Duration
+
+	kind kind
+}
+
+// EventSourced makes a type whose instances keep a journal.
+func EventSourced(service, persistenceID string, passivation time.Duration) *Type {
+	return &Type{service, persistenceID, passivation, eventSourced{}}
+}
+
+// Value makes a type whose instances keep one value.
+func Value(service, persistenceID string, passivation time.Duration) *Type {
+	return &Type{service, persistenceID, passivation, valueEntity{}}
+}
+
+func (t *Type) passivation(cfg *Config) time.Duration {
+	if t.Passivation > 0 {
+		return t.Passivation
+	}
+	return cfg.PassivationTimeout
+}
+
+// kind is where the durable entity kinds differ: how state is loaded and written.
+type kind interface {
+	protocol() entity.Protocol
+	method() string
+	// load reads the state, calls open with the init message once it is known, then
+	// send for each further message, and returns the position reached.
+	load(ctx context.Context, store journal.Store, service string, id journal.EntityID, chunk journal.Chunk,
+		open, send func(msg []byte) error) (uint64, error)
+	// write makes w durable, following position, and returns the position reached.
+	write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error)
+}
+
+type eventSourced struct{}
+
+func (eventSourced) protocol() entity.Protocol { return eventsourced.Protocol{} }
+func (eventSourced) method() string            { return eventsourced.Method }
+
+// load sends the latest snapshot in init and then every later event (ES-05, ES-06).
+func (eventSourced) load(ctx context.Context, store journal.Store, service string, id journal.EntityID, chunk journal.Chunk,
+	open, send func([]byte) error,
+) (uint64, error) {
+	snapshot, found, err := store.LatestSnapshot(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if !found {
+		snapshot = journal.Snapshot{}
+	} else if snapshot.Payload == nil {
+		snapshot.Payload = []byte{}
+	}
+	// The first read comes before the stream is opened: an entity that cannot be read
+	// does not disturb the user function (VE-23).
+	seq := snapshot.Seq
+	recs, more, err := store.Read(ctx, id, seq, chunk)
+	if err != nil {
+		return 0, err
+	}
+	if err := open(eventsourced.Init(service, id.Key, snapshot.Payload, snapshot.Seq)); err != nil {
+		return 0, err
+	}
+	for {
+		for _, r := range recs {
+			if err := send(eventsourced.Event(r.Seq, r.Payload)); err != nil {
+				return 0, err
+			}
+			seq = r.Seq
+		}
+		if !more {
+			return seq, nil
+		}
+		if recs, more, err = store.Read(ctx, id, seq, chunk); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (eventSourced) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
+	if err := store.Append(ctx, f, id, position, w.Events); err != nil {
+		return 0, err
+	}
+	return position + uint64(len(w.Events)), nil
+}
+
+type valueEntity struct{}
+
+func (valueEntity) protocol() entity.Protocol { return value.Protocol{} }
+func (valueEntity) method() string            { return value.Method }
+
+func (valueEntity) load(ctx context.Context, store journal.Store, service string, id journal.EntityID, _ journal.Chunk,
+	open, _ func([]byte) error,
+) (uint64, error) {
+	v, err := store.GetValue(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	var payload []byte
+	if v.Found {
+		if payload = v.Payload; payload == nil {
+			payload = []byte{}
+		}
+	}
+	return v.Version, open(value.Init(service, id.Key, payload))
+}
+
+func (valueEntity) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
+	if w.Op == entity.WriteDelete {
+		return 0, store.DeleteValue(ctx, f, id, position)
+	}
+	return store.PutValue(ctx, f, id, position, w.Value)
+}

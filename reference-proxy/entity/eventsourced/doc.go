@@ -1,0 +1,3 @@
+// Package eventsourced is the event sourced entity's side of [entity.Machine]:
+// how cloudstate.eventsourced.EventSourced messages are written and read.
+package eventsourced

@@ -1,0 +1,62 @@
+package route
+
+import (
+	"context"
+	"io"
+
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+)
+
+// runEffects starts the side effects in order and waits for the synchronous ones
+// (FWD-09, FWD-23, FWD-24). Whatever becomes of them changes nothing for the command
+// that asked for them (FWD-10).
+func (r *Router) runEffects(ctx context.Context, c *call, effects []*cloudstate.SideEffect) {
+	for _, e := range effects {
+		next, err := r.follow(c, e.GetServiceName(), e.GetCommandName(), e.GetPayload().GetValue(), e.GetMetadata())
+		if err != nil {
+			r.effectFailed(e, err)
+			continue
+		}
+		next.effect = true
+		if e.GetSynchronous() {
+			r.runEffect(ctx, next, e)
+			continue
+		}
+		if r.effects.Add(1) > int64(r.cfg.MaxSideEffects) {
+			r.effects.Add(-1)
+			r.log.Error("a side effect was left undone: as many as may run at once are running",
+				"service", e.GetServiceName(), "command", e.GetCommandName(), "limit", r.cfg.MaxSideEffects)
+			continue
+		}
+		go func() {
+			defer r.effects.Add(-1)
+			r.runEffect(ctx, next, e)
+		}()
+	}
+}
+
+func (r *Router) runEffect(ctx context.Context, c *call, e *cloudstate.SideEffect) {
+	ctx, cancel := r.detached(ctx)
+	defer cancel()
+	if err := r.call(ctx, c, func(*entity.Reply) error { return nil }); err != nil {
+		r.effectFailed(e, err)
+	}
+}
+
+func (r *Router) effectFailed(e *cloudstate.SideEffect, err error) {
+	r.log.Warn("a side effect failed; the command that asked for it is not affected",
+		"service", e.GetServiceName(), "command", e.GetCommandName(), "error", err)
+}
+
+// once gives one message and then the end of the stream.
+func once(msg []byte) func() ([]byte, error) {
+	given := false
+	return func() ([]byte, error) {
+		if given {
+			return nil, io.EOF
+		}
+		given = true
+		return msg, nil
+	}
+}
