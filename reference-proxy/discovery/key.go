@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -12,11 +13,11 @@ import (
 
 // Why a request has no usable entity key. All three are the client's fault: whoever serves it answers INVALID_ARGUMENT.
 var (
-	// ErrMalformed says that the bytes are not a protobuf message.
+	// ErrMalformed says that the bytes are not a protobuf message (SERV-41).
 	ErrMalformed = errors.New("request is not a well-formed protobuf message")
-	// ErrEmptyKey says that every key field is empty (GAP-18).
+	// ErrEmptyKey says that the key's text is empty (SERV-49).
 	ErrEmptyKey = errors.New("entity key is empty")
-	// ErrInvalidUTF8 says that a string field of the key is not UTF-8.
+	// ErrInvalidUTF8 says that a string field of the key is not UTF-8 (SERV-50).
 	ErrInvalidUTF8 = errors.New("entity key is not valid UTF-8")
 )
 
@@ -38,6 +39,13 @@ type keyField struct {
 	wire   protowire.Type
 	enum   map[int32]string // names of the known values of an enum field
 	absent keyValue         // the value that a message without the field has
+	rivals []wireField      // the other members of the field's oneof: one of them on the wire takes the field's value away
+}
+
+// wireField is a field as the wire shows it.
+type wireField struct {
+	number protowire.Number
+	wire   protowire.Type
 }
 
 // keyValue is the value of one key field, not yet text.
@@ -55,7 +63,7 @@ func (k *KeyExtractor) Fields() []string {
 	return names
 }
 
-// Extract returns the entity key of a request, as SERV-13 to SERV-15 and the settled GAP-17 to GAP-20 define it: a single field
+// Extract returns the entity key of a request, as SERV-13 to SERV-15 and SERV-42 to SERV-48 define it: a single field
 // gives its text verbatim; several are joined by "-" in the order of their declaration, with "-" and "\" inside of one
 // escaped by "\". A field that is absent has its default value, and of a field that occurs several times the last one counts.
 //
@@ -69,23 +77,19 @@ func (k *KeyExtractor) Extract(wire []byte) (string, error) {
 	if err := k.scan(wire, &values); err != nil {
 		return "", err
 	}
-	empty := true
 	for i := range k.fields {
-		f, v := &k.fields[i], &values[i]
-		if f.kind == protoreflect.StringKind && !utf8.Valid(v.bytes) {
+		if f := &k.fields[i]; f.kind == protoreflect.StringKind && !utf8.Valid(values[i].bytes) {
 			return "", fmt.Errorf("%w: field %s of %s", ErrInvalidUTF8, f.name, k.message)
 		}
-		if !f.isText() || len(v.bytes) > 0 {
-			empty = false
-		}
 	}
-	if empty {
-		return "", fmt.Errorf("%w: give %s of %s a value", ErrEmptyKey, k.fields[0].name, k.message)
+	if len(k.fields) > 1 {
+		return k.join(&values), nil
 	}
-	if len(k.fields) == 1 {
-		return k.fields[0].text(values[0]), nil
+	key := k.fields[0].text(values[0])
+	if key == "" {
+		return "", fmt.Errorf("%w: give field %s of %s a value", ErrEmptyKey, k.fields[0].name, k.message)
 	}
-	return k.join(&values), nil
+	return key, nil
 }
 
 // scan walks over the message once and leaves the last value of every key field in values. Embedded messages are stepped over
@@ -103,9 +107,11 @@ func (k *KeyExtractor) scan(wire []byte, values *[maxKeyFields]keyValue) error {
 		}
 		at = start + size
 		for i := range k.fields {
-			if f := &k.fields[i]; f.number == num && f.wire == typ {
+			f := &k.fields[i]
+			if f.number == num && f.wire == typ {
 				values[i] = f.read(wire[start:at])
-				break
+			} else if len(f.rivals) > 0 && slices.Contains(f.rivals, wireField{num, typ}) {
+				values[i] = f.absent
 			}
 		}
 	}
@@ -134,7 +140,7 @@ func (f *keyField) read(value []byte) keyValue {
 	}
 }
 
-// newKeyField prepares a field that keyFieldFault found nothing wrong with.
+// newKeyField prepares a field that keyFault found nothing wrong with.
 func newKeyField(fd protoreflect.FieldDescriptor) keyField {
 	f := keyField{
 		number: fd.Number(),
@@ -153,10 +159,17 @@ func newKeyField(fd protoreflect.FieldDescriptor) keyField {
 			}
 		}
 	}
+	if oneof := fd.ContainingOneof(); oneof != nil {
+		for i := range oneof.Fields().Len() {
+			if rival := oneof.Fields().Get(i); rival.Number() != fd.Number() {
+				f.rivals = append(f.rivals, wireField{rival.Number(), wireTypes[rival.Kind()]})
+			}
+		}
+	}
 	return f
 }
 
-// wireTypes says how each kind that may be a key stands on the wire.
+// wireTypes says how a single value of each kind stands on the wire.
 var wireTypes = map[protoreflect.Kind]protowire.Type{
 	protoreflect.BoolKind:     protowire.VarintType,
 	protoreflect.EnumKind:     protowire.VarintType,
@@ -172,6 +185,10 @@ var wireTypes = map[protoreflect.Kind]protowire.Type{
 	protoreflect.Fixed64Kind:  protowire.Fixed64Type,
 	protoreflect.StringKind:   protowire.BytesType,
 	protoreflect.BytesKind:    protowire.BytesType,
+	protoreflect.FloatKind:    protowire.Fixed32Type,
+	protoreflect.DoubleKind:   protowire.Fixed64Type,
+	protoreflect.MessageKind:  protowire.BytesType,
+	protoreflect.GroupKind:    protowire.StartGroupType,
 }
 
 // absentValue is the value that a decoder shows for a field that is not on the wire: the default that a proto2 or editions
@@ -197,9 +214,6 @@ func absentValue(fd protoreflect.FieldDescriptor) keyValue {
 		return keyValue{scalar: d.Uint()}
 	}
 }
-
-// isText tells whether the field's value is bytes on the wire, and so may be empty.
-func (f *keyField) isText() bool { return f.wire == protowire.BytesType }
 
 // signed is a signed or enum field's value; the wire may carry more bits than the type has, and decoders cut them off.
 func (f *keyField) signed(v uint64) int64 {

@@ -45,20 +45,3 @@ func KindOf(entityType string) (Kind, bool) {
 	}
 	return 0, false
 }
-
-// keyed tells whether methods of this kind name an instance by an entity key (SERV-17, SERV-18).
-func (k Kind) keyed() bool { return k != Action }
-
-// noun is the kind as a sentence about several of them begins.
-func (k Kind) noun() string {
-	switch k {
-	case EventSourced:
-		return "Event sourced entities"
-	case ValueEntity:
-		return "Value based entities"
-	case CRDT:
-		return "CRDT entities"
-	default:
-		return "Actions"
-	}
-}

@@ -1,5 +1,7 @@
 package discovery
 
+import "slices"
+
 // The version of the Cloudstate protocol that this proxy speaks (ProxyInfo, GAP-01).
 const (
 	ProtocolMajor = 0
@@ -18,14 +20,12 @@ type Options struct {
 	// StoreHint says how the operator gives the proxy a store, in one sentence. It is the remedy when an event sourced or value
 	// entity is refused for want of one (DISC-15).
 	StoreHint string
+	// Reserved lists the full names of services that the proxy serves itself on the same port, such as gRPC reflection. A
+	// user function cannot serve them.
+	Reserved []string
 }
 
 // serves tells whether the kind is one of Served.
 func (o Options) serves(k Kind) bool {
-	for _, served := range o.Served {
-		if served == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.Served, k)
 }

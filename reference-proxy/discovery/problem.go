@@ -3,6 +3,7 @@ package discovery
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Problem is one reason why a user function's answer cannot be served, told so that its author can mend it.
@@ -23,7 +24,7 @@ func (p Problem) String() string {
 // Limits on what is told: a hostile or generated answer may have any number of problems and names of any length.
 const (
 	maxProblems  = 50
-	maxNameShown = 200
+	maxTextShown = 300
 )
 
 // findings collects problems and warnings while an answer is checked.
@@ -62,16 +63,20 @@ func (f *findings) result() []Problem {
 	})
 }
 
-// shown is a name from the user function as it may stand in a message: one line, bounded, control characters escaped.
-func shown(name string) string {
-	cut := len(name) > maxNameShown
+// shown is text from the user function as it may stand in a message: bounded, and nothing in it that a terminal would obey.
+func shown(text string) string {
+	cut := len(text) > maxTextShown
 	if cut {
-		name = name[:maxNameShown]
+		text = text[:maxTextShown]
 	}
-	q := fmt.Sprintf("%q", strings.ToValidUTF8(name, "\uFFFD"))
-	q = q[1 : len(q)-1]
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 	if cut {
-		q += "…"
+		text += "…"
 	}
-	return q
+	return text
 }
