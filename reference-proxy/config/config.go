@@ -1,0 +1,62 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config holds every setting of the proxy. The zero value is not usable: take [Default] or [Parse].
+//
+// The struct tags are the single source of names, defaults, variables, ranges and help texts: name, default, group and
+// help are kong's; environ is the environment variable; min and max are the range, in the setting's own notation.
+type Config struct {
+	ConfigFile string `name:"config" environ:"CLOUDSTATE_CONFIG" group:"general" placeholder:"FILE" help:"YAML file with settings: one line each, the names as here without the dashes. Its values give way to the environment and to the command line."`
+
+	HTTPHost             string        `name:"http-host" default:"0.0.0.0" environ:"HTTP_HOST" group:"clients" placeholder:"HOST" help:"Address on which clients are served (gRPC)."`
+	HTTPPort             int           `name:"http-port" default:"9000" environ:"HTTP_PORT" min:"1" max:"65535" group:"clients" placeholder:"PORT" help:"Port on which clients are served."`
+	MaxClientMessageSize Size          `name:"max-client-message-size" default:"4MiB" min:"1KiB" max:"1GiB" group:"clients" placeholder:"SIZE" help:"Longest message taken from a client; a longer one is answered RESOURCE_EXHAUSTED."`
+	MaxConcurrentStreams int           `name:"max-concurrent-streams" default:"10000" min:"1" max:"1000000" group:"clients" placeholder:"COUNT" help:"Calls that one client connection may have open at a time."`
+	CommandTimeout       time.Duration `name:"command-timeout" default:"60s" min:"10ms" max:"24h" group:"clients" placeholder:"TIME" help:"How long the user function may take to answer one command. After it the caller gets DEADLINE_EXCEEDED and the entity's stream is closed."`
+	ShutdownTimeout      time.Duration `name:"shutdown-timeout" default:"10s" min:"0s" max:"1h" group:"clients" placeholder:"TIME" help:"How long calls in progress may still take when the proxy is asked to stop; 0s ends them at once."`
+
+	ManagementHost string `name:"management-host" default:"0.0.0.0" environ:"MANAGEMENT_HOST" group:"management" placeholder:"HOST" help:"Address of the probes."`
+	ManagementPort int    `name:"management-port" default:"8558" environ:"MANAGEMENT_PORT" min:"0" max:"65535" group:"management" placeholder:"PORT" help:"Port of the probes /live, /alive and /ready; 0 turns them off."`
+
+	UserFunctionHost           string        `name:"user-function-host" default:"127.0.0.1" environ:"USER_FUNCTION_HOST" group:"function" placeholder:"HOST" help:"Where the user function listens."`
+	UserFunctionPort           int           `name:"user-function-port" default:"8080" environ:"USER_FUNCTION_PORT" min:"1" max:"65535" group:"function" placeholder:"PORT" help:"Port of the user function."`
+	UserFunctionConnections    int           `name:"user-function-connections" default:"1024" min:"1" max:"65535" group:"function" placeholder:"COUNT" help:"Most connections to the user function for streams, and as many again for unary calls. More than one is opened only when the user function limits the streams of a connection."`
+	MaxUserFunctionMessageSize Size          `name:"max-user-function-message-size" default:"12MiB" min:"1KiB" max:"2047MiB" group:"function" placeholder:"SIZE" help:"Longest message taken from the user function."`
+	StrictVersion              bool          `name:"strict-version" default:"false" negatable:"" group:"function" help:"Refuse user functions that do not report a protocol version (libraries from before 0.2) instead of warning."`
+	UnsupportedEntities        Unsupported   `name:"unsupported-entities" default:"refuse" group:"function" placeholder:"refuse|skip" help:"What to do with a user function that has entities of a kind which this proxy does not serve: refuse it, or skip those entities with a warning."`
+	DiscoveryBackoffMin        time.Duration `name:"discovery-backoff-min" default:"1s" min:"1ms" max:"1h" group:"function" placeholder:"TIME" help:"Shortest pause before discovery is tried again."`
+	DiscoveryBackoffMax        time.Duration `name:"discovery-backoff-max" default:"10s" min:"1ms" max:"1h" group:"function" placeholder:"TIME" help:"Longest pause before discovery is tried again."`
+	DiscoveryBackoffFactor     float64       `name:"discovery-backoff-random-factor" default:"0.2" min:"0" max:"1" group:"function" placeholder:"FRACTION" help:"How much longer, at random, a pause may be: 0.2 is up to 20 percent."`
+
+	Store            Store  `name:"store" default:"embedded" environ:"CLOUDSTATE_STORE" group:"state" placeholder:"embedded|memory|none" help:"Where state is kept: embedded on this machine's disk, in memory (lost at the end), or none, which serves actions only."`
+	DataDir          string `name:"data-dir" default:"./cloudstate-data" environ:"CLOUDSTATE_DATA_DIR" group:"state" placeholder:"DIR" help:"Directory of the embedded store; created when absent."`
+	Fsync            bool   `name:"fsync" default:"true" negatable:"" group:"state" help:"Wait for the disk before a reply leaves. Without it, a power failure loses what was acknowledged last."`
+	FreeSpaceReserve Size   `name:"free-space-reserve" default:"256MiB" min:"0" max:"1TiB" group:"state" placeholder:"SIZE" help:"Disk space that the embedded store leaves free: below it, writes are refused with RESOURCE_EXHAUSTED, and nothing is damaged."`
+
+	PassivationTimeout  time.Duration `name:"passivation-timeout" default:"30s" min:"1ms" max:"8760h" group:"entities" placeholder:"TIME" help:"How long an entity may be idle before it leaves memory, unless the user function sets its own."`
+	PassivationGrace    time.Duration `name:"passivation-grace" default:"5s" min:"1ms" max:"1h" group:"entities" placeholder:"TIME" help:"How long the user function may take to end the stream of a passivated entity before it is cut."`
+	MaxInstances        int           `name:"max-instances" default:"100000" min:"1" max:"10000000" group:"entities" placeholder:"COUNT" help:"Entities in memory at a time. A command for one more is answered RESOURCE_EXHAUSTED."`
+	MaxQueuedCommands   int           `name:"max-queued-commands" default:"100" min:"1" max:"1000000" group:"entities" placeholder:"COUNT" help:"Commands that may wait for one entity."`
+	MaxInFlightCommands int           `name:"max-in-flight-commands" default:"100000" min:"1" max:"10000000" group:"entities" placeholder:"COUNT" help:"Commands accepted and not yet answered, over all entities."`
+	MaxSideEffects      int           `name:"max-side-effects" default:"100" min:"0" max:"100000" group:"entities" placeholder:"COUNT" help:"Side effects that one reply may carry."`
+	MaxForwards         int           `name:"max-forwards" default:"20" min:"0" max:"1000" group:"entities" placeholder:"COUNT" help:"How often one command may be forwarded, its side effects included, before it is taken for a cycle."`
+
+	LogLevel  slog.Level `name:"log-level" default:"info" group:"general" placeholder:"debug|info|warn|error" help:"Least important message that is logged."`
+	LogFormat LogFormat  `name:"log-format" default:"text" group:"general" placeholder:"text|json" help:"How messages are logged."`
+}
+
+// groups are the headings of the help text, in its order.
+var groups = []group{
+	{"clients", "Clients"},
+	{"function", "User function"},
+	{"state", "State"},
+	{"entities", "Entities and their limits"},
+	{"management", "Management"},
+	{"general", "General"},
+}
+
+type group struct{ key, title string }

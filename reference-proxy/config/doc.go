@@ -1,0 +1,13 @@
+// Package config reads the proxy's settings.
+//
+// What enters: the command line, the environment and, when one is named, a YAML file. What leaves: one plain [Config]
+// with every value checked, or an [Error] that says what is wrong, where it was written, and how to mend it.
+//
+// A setting has one name everywhere: --http-port on the command line is http-port in the file, and CLOUDSTATE_HTTP_PORT
+// in the environment unless the setting has a traditional variable of its own (HTTP_PORT). The command line is stronger
+// than the environment, which is stronger than the file, which is stronger than the default.
+//
+// The package reads nothing that it is not given: not the process's environment, not its arguments. It never connects,
+// never creates a file, and no other room reads settings from anywhere else. There is no secret among the settings, so
+// all of them may be logged.
+package config
