@@ -13,12 +13,11 @@ import (
 // that asked for them (FWD-10).
 func (r *Router) runEffects(ctx context.Context, c *call, effects []*cloudstate.SideEffect) {
 	for _, e := range effects {
-		next, err := r.follow(c, e.GetServiceName(), e.GetCommandName(), e.GetPayload().GetValue(), e.GetMetadata())
+		next, err := r.follow(c, true, e.GetServiceName(), e.GetCommandName(), e.GetPayload().GetValue(), e.GetMetadata())
 		if err != nil {
 			r.effectFailed(e, err)
 			continue
 		}
-		next.effect = true
 		if e.GetSynchronous() {
 			r.runEffect(ctx, next, e)
 			continue

@@ -225,7 +225,7 @@ func (r *Router) settle(ctx context.Context, c *call, o entity.Outcome, emit fun
 }
 
 func (r *Router) forward(ctx context.Context, c *call, f *cloudstate.Forward, emit func(*entity.Reply) error) error {
-	next, err := r.follow(c, f.GetServiceName(), f.GetCommandName(), f.GetPayload().GetValue(), f.GetMetadata())
+	next, err := r.follow(c, false, f.GetServiceName(), f.GetCommandName(), f.GetPayload().GetValue(), f.GetMetadata())
 	if err != nil {
 		return err
 	}
@@ -237,8 +237,8 @@ func (r *Router) forward(ctx context.Context, c *call, f *cloudstate.Forward, em
 }
 
 // follow makes the call that a forward or side effect asks for.
-func (r *Router) follow(c *call, service, command string, payload []byte, md *cloudstate.Metadata) (*call, error) {
-	next := &call{payload: payload, cause: c, hops: c.hops + 1}
+func (r *Router) follow(c *call, effect bool, service, command string, payload []byte, md *cloudstate.Metadata) (*call, error) {
+	next := &call{payload: payload, cause: c, effect: effect, hops: c.hops + 1}
 	if next.hops > r.cfg.MaxHops {
 		return nil, fmt.Errorf("%w: more than %d, last to [%s.%s]", ErrTooManyHops, r.cfg.MaxHops, service, command)
 	}

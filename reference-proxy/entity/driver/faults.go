@@ -16,7 +16,6 @@ func storeFault(err error, text string) *entity.Fault {
 	}
 	return &entity.Fault{Class: entity.FaultStore, Text: text}
 }
-}
 
 func fenced(err error) bool { return errors.Is(err, journal.ErrFenced) }
 

@@ -1,0 +1,150 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
+)
+
+// Config holds the limits of an [Edge]; all are positive.
+type Config struct {
+	// MaxMessageSize bounds a client's message, in bytes (LIM-02).
+	MaxMessageSize int
+	// MaxStreams bounds the concurrent calls of one client connection.
+	MaxStreams uint32
+}
+
+// Edge serves clients. Its methods may be called concurrently.
+type Edge struct {
+	log     *slog.Logger
+	server  *grpc.Server
+	current atomic.Pointer[route.Router]
+	health  *health
+}
+
+// New makes an edge that serves nothing yet: until [Edge.Publish] every call is
+// answered UNAVAILABLE.
+func New(cfg Config, log *slog.Logger) *Edge {
+	e := &Edge{log: log, health: newHealth()}
+	e.server = grpc.NewServer(
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
+		grpc.MaxConcurrentStreams(cfg.MaxStreams),
+		grpc.UnknownServiceHandler(e.handle),
+		// A connection that says nothing is kept (LIM-09); one whose peer is gone is not.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	registerReflection(e.server, e)
+	e.health.register(e.server)
+	return e
+}
+
+// Publish serves what r routes, from the next call on.
+func (e *Edge) Publish(r *route.Router) {
+	e.current.Store(r)
+	names := make([]string, 0, len(r.Function().Services))
+	for _, s := range r.Function().Services {
+		names = append(names, s.Name)
+	}
+	e.health.serving(names)
+}
+
+// Suspend answers every call UNAVAILABLE until the next Publish: the user function is
+// gone, or what it now says of itself cannot be served (OPS-20, DISC-49).
+func (e *Edge) Suspend() {
+	e.current.Store(nil)
+	e.health.notServing()
+}
+
+// Ready says whether calls are served.
+func (e *Edge) Ready() bool { return e.current.Load() != nil && e.health.ready() }
+
+// Serve takes clients from l until Stop; it closes l.
+func (e *Edge) Serve(l net.Listener) error {
+	if err := e.server.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serving clients on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Stop takes no more calls and waits for those in flight; when ctx ends first they
+// are cut off (OPS-07, OPS-13).
+func (e *Edge) Stop(ctx context.Context) error {
+	e.health.shutdown()
+	done := make(chan struct{})
+	go func() { e.server.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		e.server.Stop()
+		<-done
+		return fmt.Errorf("calls in flight were cut off: %w", ctx.Err())
+	}
+}
+
+// handle takes every call to a service that the edge does not have itself.
+func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
+	ctx := ss.Context()
+	path, _ := grpc.MethodFromServerStream(ss)
+	r := e.current.Load()
+	if r == nil {
+		return status.Error(codes.Unavailable, "the user function is not available")
+	}
+	m := r.Function().MethodByPath(path)
+	if m == nil {
+		return status.Errorf(codes.Unimplemented, "no service of the user function has the method %s", valid(path))
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	headers := commandMetadata(md)
+	if !m.ClientStreaming && !m.ServerStreaming {
+		var in frame
+		if err := ss.RecvMsg(&in); err != nil {
+			return err
+		}
+		reply, err := r.Unary(ctx, m, in.bytes, headers)
+		if err != nil {
+			return statusOf(err)
+		}
+		return send(ss, reply, true)
+	}
+	first := true
+	recv := func() ([]byte, error) {
+		var in frame
+		err := ss.RecvMsg(&in)
+		return in.bytes, err
+	}
+	err := r.Stream(ctx, m, headers, recv, func(reply *entity.Reply) error {
+		err := send(ss, reply, first)
+		first = false
+		return err
+	})
+	if err != nil {
+		return statusOf(err)
+	}
+	return nil
+}
+
+// send writes a reply, with its metadata as headers if it is the call's first.
+func send(ss grpc.ServerStream, reply *entity.Reply, first bool) error {
+	if first && reply.Metadata != nil {
+		if err := ss.SetHeader(responseHeaders(reply.Metadata)); err != nil {
+			return err
+		}
+	}
+	return ss.SendMsg(&frame{reply.Payload})
+}
