@@ -1,0 +1,79 @@
+package pebble_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/journaltest"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// options are those of a test: a quiet store on fs that fails the test rather than end
+// the process.
+func options(t testing.TB, fs vfs.FS) pebble.Options {
+	return pebble.Options{
+		FS:     fs,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Fatal:  func(err error) { t.Errorf("the store failed: %v", err) },
+	}
+}
+
+func open(t testing.TB, path string, o pebble.Options) *pebble.Store {
+	t.Helper()
+	s, err := pebble.Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// TestStore runs the common suite on a directory of the operating system, and in memory
+// with a store so small that it flushes, compacts and looks up all the time.
+func TestStore(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		path func(t *testing.T) string
+		with func(o *pebble.Options)
+	}{
+		{"on disk", func(t *testing.T) string { return t.TempDir() }, func(*pebble.Options) {}},
+		{"small", func(*testing.T) string { return "data" }, func(o *pebble.Options) {
+			o.FS, o.MemTableBytes, o.LastSeqs, o.CacheBytes = vfs.NewMem(), 64<<10, 1, 64<<10
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			where := map[journal.Store]func(t *testing.T) journal.Store{}
+			begin := func(t *testing.T) journal.Store {
+				o, path := options(t, nil), c.path(t)
+				c.with(&o)
+				var again func(t *testing.T) journal.Store
+				again = func(t *testing.T) journal.Store {
+					s, err := pebble.Open(path, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					where[s] = again
+					return s
+				}
+				return again(t)
+			}
+			journaltest.Run(t, begin, journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return where[s](t)
+			}))
+		})
+	}
+}
