@@ -17,14 +17,14 @@ type Protocol struct{}
 var texts = entity.Texts{
 	Reply:       "Unexpected Value entity reply",
 	Failure:     "Unexpected Value entity failure",
-	Message:     "Unexpected Value entity behavior",
+	Message:     "Unexpected Value entity failure",
 	Termination: "Unexpected Value entity termination",
 	Queued:      "Value entity terminated",
 	Load:        "Unexpected Value entity failure",
 	Write:       "Unexpected Value entity failure",
 }
 
-// Texts are the fixed texts of VE-21 to VE-23.
+// Texts are the fixed texts of VE-21 to VE-23 and VE-44 to VE-47.
 func (Protocol) Texts() *entity.Texts { return &texts }
 
 // Command encodes ValueEntityStreamIn.command.
