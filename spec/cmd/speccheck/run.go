@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/stateful-serverless/cloudstate/spec"
+)
+
+// The exit statuses.
+const (
+	exitClean    = 0
+	exitFindings = 1
+	exitTrouble  = 2
+)
+
+const usage = `speccheck holds SPEC.md, the ids published before and the TCK's cases against each other.
+
+  cloudstate-tck list --json | speccheck -cases -      check everything
+  speccheck                                            check SPEC.md and the ids alone
+  speccheck -spec SPEC.md -update-ids                  publish the ids that SPEC.md newly has
+
+Flags:
+`
+
+// options are the flags, all paths as given.
+type options struct {
+	spec   string
+	ids    string
+	cases  string
+	update bool
+}
+
+// run is the whole command: the arguments without the program's name in, the exit status out.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	o, err := parseFlags(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitClean
+	}
+	if err != nil {
+		return exitTrouble
+	}
+	findings, err := check(o, stdin, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "speccheck: %v\n", err)
+		return exitTrouble
+	}
+	if findings > 0 {
+		return exitFindings
+	}
+	return exitClean
+}
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("speccheck", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&o.spec, "spec", "", "read the standard from `file` instead of the text built into this program")
+	flags.StringVar(&o.ids, "ids", "spec/ids.txt", "the `file` of ids published before")
+	flags.StringVar(&o.cases, "cases", "", "the `file` with the output of \"cloudstate-tck list --json\"; - is standard input; without it cases are not checked")
+	flags.BoolVar(&o.update, "update-ids", false, "add the ids that are new in SPEC.md to the file of ids; refused while one has vanished")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q; files are given by flags, see -help", flags.Arg(0))
+		fmt.Fprintf(stderr, "speccheck: %v\n", err)
+		return o, err
+	}
+	return o, nil
+}
+
+// check does the work that the options ask for, prints its findings and returns how many there are.
+func check(o options, stdin io.Reader, stdout io.Writer) (int, error) {
+	catalogue, err := readSpec(o.spec)
+	var faulty *spec.Fault
+	if errors.As(err, &faulty) {
+		fmt.Fprintln(stdout, err)
+		return 1, nil // what else could be found rests on a catalogue
+	}
+	if err != nil {
+		return 0, err
+	}
+	findings, err := checkIDs(catalogue, o.ids, o.update)
+	if err != nil {
+		return 0, err
+	}
+	if o.cases == "" {
+		report(stdout, findings)
+		return failing(findings), nil
+	}
+	cases, err := readCases(o.cases, stdin)
+	if err != nil {
+		return 0, err
+	}
+	findings = append(findings, checkCases(catalogue, cases)...)
+	printCoverage(stdout, cover(catalogue, cases))
+	report(stdout, findings)
+	return failing(findings), nil
+}
+
+func readSpec(path string) (*spec.Catalogue, error) {
+	if path == "" {
+		return spec.Load()
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the standard cannot be read: %w; -spec names the file", err)
+	}
+	return spec.Parse(text)
+}
