@@ -84,7 +84,7 @@ func New(cfg Config) *Function {
 	}
 }
 
-// retryListen is how long Start tries for a port that is in use: after a restart the old port may still be a peer's source port.
+// retryListen is how long a restart tries for its old port, which may meanwhile have become a peer's source port.
 const retryListen = 5 * time.Second
 
 // Start listens on addr ("host:port", port 0 for any free one) and serves until [Function.Kill] or [Function.Stop]. An empty addr
@@ -98,7 +98,11 @@ func (f *Function) Start(addr string) error {
 	if addr == "" {
 		addr = f.addr
 	}
-	lis, err := listen(addr)
+	patience := time.Duration(0)
+	if addr == f.addr {
+		patience = retryListen
+	}
+	lis, err := listen(addr, patience)
 	if err != nil {
 		return fmt.Errorf("mockfunction: listen on %q: %w", addr, err)
 	}
@@ -122,15 +126,12 @@ func (f *Function) Start(addr string) error {
 	return nil
 }
 
-func listen(addr string) (net.Listener, error) {
-	deadline := time.Now().Add(retryListen)
+func listen(addr string, patience time.Duration) (net.Listener, error) {
+	deadline := time.Now().Add(patience)
 	for {
 		lis, err := net.Listen("tcp", addr)
 		if err == nil || time.Now().After(deadline) {
 			return lis, err
-		}
-		if _, port, splitErr := net.SplitHostPort(addr); splitErr != nil || port == "0" {
-			return nil, err
 		}
 		<-time.After(20 * time.Millisecond)
 	}

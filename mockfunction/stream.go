@@ -52,8 +52,12 @@ func (s *Stream[S, R]) hold() error {
 	}
 }
 
-// finish records the status that the call ends with and makes it the handler's result.
+// finish records the status that the call ends with and makes it the handler's result. A call that the proxy has abandoned ends
+// without anybody hearing its status.
 func (s *Stream[S, R]) finish(st *status.Status) error {
+	if s.Context().Err() != nil {
+		return st.Err()
+	}
 	s.Note(trace.Message{Kind: trace.Status, Code: st.Code(), Reason: st.Message()}, true)
 	return st.Err()
 }

@@ -11,7 +11,7 @@ const (
 	// DefaultLimit is how many messages a recorder keeps unless told otherwise.
 	DefaultLimit = 1000
 	// maxKept bounds the bytes that one recorded message may hold; of larger ones only the beginning is kept, undecoded.
-	maxKept = 16 << 10
+	maxKept = 64 << 10
 )
 
 // Recorder keeps the newest messages that it is given, in order. All methods are safe for concurrent use. A nil *Recorder
@@ -22,6 +22,7 @@ type Recorder struct {
 	streams atomic.Uint64
 
 	mu      sync.Mutex
+	follow  func(Message)
 	ring    []Message // at most limit; the oldest is at next once the ring is full
 	next    int
 	seq     uint64
@@ -63,6 +64,9 @@ func (r *Recorder) Record(m Message) {
 	if m.Time.IsZero() {
 		m.Time = r.now()
 	}
+	if r.follow != nil {
+		r.follow(m)
+	}
 	if len(r.ring) < r.limit {
 		r.ring = append(r.ring, m)
 		return
@@ -70,6 +74,14 @@ func (r *Recorder) Record(m Message) {
 	r.ring[r.next] = m
 	r.next = (r.next + 1) % r.limit
 	r.dropped++
+}
+
+// Follow has f called with each message as it is recorded, in order and one at a time. f must be quick and must not use the
+// recorder. Call it before anything is recorded; nil ends it.
+func (r *Recorder) Follow(f func(Message)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.follow = f
 }
 
 // Messages returns a copy of what is kept, oldest first.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/stateful-serverless/cloudstate/mockfunction"
+	"github.com/stateful-serverless/cloudstate/mockfunction/model"
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+)
+
+const description = `Serve a user function that does what each request tells it to, for trying a Cloudstate proxy without writing one.
+
+It serves the TCK's model services: event sourced entities, value entities and actions, each in a few variants. A request carries the
+steps to take; the reply says what state that led to. What goes over the wire is printed as it goes.
+
+Example, with a proxy on port 9000 in front of it:
+
+  cloudstate-mockfunction --port 8080
+
+  grpcurl -plaintext -d '{"id": "a", "actions": [{"emit": {"value": "x"}}]}' 127.0.0.1:9000 cloudstate.tck.model.EventSourcedTckModel/Process
+
+It ends on SIGINT or SIGTERM. Exit status: 0 ended so, 1 the address cannot be used, 2 wrong usage.`
+
+// flags is the command line.
+type flags struct {
+	Host                 string `help:"Address to listen on." default:"127.0.0.1" env:"HOST"`
+	Port                 uint16 `help:"Port to listen on; 0 for any free one." default:"8080" env:"PORT"`
+	MaxConcurrentStreams uint32 `help:"Streams that a proxy may have open on one connection; 0 for no limit." default:"0"`
+	Restart              bool   `help:"Ask for a restart when a command fails after it emitted events, in place of rolling back."`
+	Quiet                bool   `help:"Do not print what goes over the wire."`
+}
+
+// errExit unwinds kong's own exits (--help), so that run can return.
+var errExit = errors.New("exit")
+
+// run is the whole program, until ctx is done; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var f flags
+	exited := -1
+	parser, err := kong.New(&f, kong.Name("cloudstate-mockfunction"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(errExit) }))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if err := parse(parser, args); err != nil {
+		if errors.Is(err, errExit) {
+			return exited
+		}
+		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v (--help shows the usage)\n", err)
+		return 2
+	}
+	cfg := mockfunction.Config{
+		Spec:                 model.Spec(),
+		EventSourced:         model.EventSourced{RestartOnFailure: f.Restart}.New,
+		ValueEntity:          model.ValueEntity,
+		Action:               model.Action,
+		MaxConcurrentStreams: f.MaxConcurrentStreams,
+	}
+	if !f.Quiet {
+		cfg.Recorder = trace.NewRecorder(1)
+		cfg.Recorder.Follow(func(m trace.Message) { fmt.Fprintln(stdout, m) })
+	}
+	function := mockfunction.New(cfg)
+	if err := function.Start(net.JoinHostPort(f.Host, fmt.Sprint(f.Port))); err != nil {
+		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v; choose another with --host and --port\n", err)
+		return 1
+	}
+	fmt.Fprintf(stderr, "cloudstate-mockfunction: serving on %s\n", function.Addr())
+	<-ctx.Done()
+	function.Kill()
+	return 0
+}
+
+func parse(parser *kong.Kong, args []string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p != errExit { //nolint:errorlint // the very value that the exit hook panics with
+				panic(p)
+			}
+			err = errExit
+		}
+	}()
+	_, err = parser.Parse(args)
+	return err
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/stateful-serverless/cloudstate/mockproxy"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+)
+
+const description = `Ask a user function what it serves, as a Cloudstate proxy does, and send it one command. No proxy and no store are needed.
+
+Without --service, the discovery answer is printed. With --service and --command, a new instance of that entity gets the command, and
+its answer is printed. Nothing is kept: each run meets an entity without state.
+
+Examples:
+
+  cloudstate-mockproxy 127.0.0.1:8080
+
+  cloudstate-mockproxy 127.0.0.1:8080 --service com.example.shoppingcart.ShoppingCart --command GetCart --json '{"user_id": "me"}'
+
+Exit status: 0 answered, 1 the user function did not answer as the protocol wants, 2 wrong usage.`
+
+// flags is the command line.
+type flags struct {
+	Address  string        `arg:"" help:"Where the user function listens, as host:port."`
+	Service  string        `help:"Full name of the service to send a command to, as discovery lists it." placeholder:"NAME"`
+	Command  string        `help:"Name of the rpc." placeholder:"NAME"`
+	EntityID string        `help:"Entity id of the instance; not for actions." default:"mock-1" placeholder:"ID"`
+	JSON     string        `help:"The request message, as JSON." default:"{}" placeholder:"JSON"`
+	Trace    bool          `help:"Print everything that went over the wire."`
+	Timeout  time.Duration `help:"How long to wait for the user function." default:"10s"`
+}
+
+// errExit unwinds kong's own exits (--help), so that run can return.
+var errExit = errors.New("exit")
+
+// run is the whole program; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var f flags
+	exited := -1
+	parser, err := kong.New(&f, kong.Name("cloudstate-mockproxy"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(errExit) }))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if err := parse(parser, args); err != nil {
+		if errors.Is(err, errExit) {
+			return exited
+		}
+		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v (--help shows the usage)\n", err)
+		return 2
+	}
+	if (f.Service == "") != (f.Command == "") {
+		fmt.Fprintln(stderr, "cloudstate-mockproxy: --service and --command go together: give both or neither")
+		return 2
+	}
+	recorder := trace.NewRecorder(0)
+	err = f.talk(ctx, stdout, recorder)
+	if f.Trace {
+		fmt.Fprint(stderr, recorder)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func parse(parser *kong.Kong, args []string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p != errExit { //nolint:errorlint // the very value that the exit hook panics with
+				panic(p)
+			}
+			err = errExit
+		}
+	}()
+	_, err = parser.Parse(args)
+	return err
+}
+
+// talk does what the flags ask for.
+func (f *flags) talk(ctx context.Context, stdout io.Writer, recorder *trace.Recorder) error {
+	proxy, err := mockproxy.Dial(f.Address, mockproxy.WithRecorder(recorder), mockproxy.WithWait(f.Timeout))
+	if err != nil {
+		return err
+	}
+	defer proxy.Close() //nolint:errcheck // nothing is lost with the connection
+	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	spec, err := proxy.Discover(ctx, mockproxy.Info(0, 2))
+	if err != nil {
+		return fmt.Errorf("discover: %w", err)
+	}
+	services, err := readServices(spec)
+	if err != nil {
+		return err
+	}
+	if f.Service == "" {
+		return services.print(stdout)
+	}
+	entity, method, err := services.find(f.Service, f.Command)
+	if err != nil {
+		return err
+	}
+	payload, err := services.encode(method, f.JSON)
+	if err != nil {
+		return err
+	}
+	answer, err := f.send(ctx, proxy, entity, payload)
+	if err != nil {
+		return err
+	}
+	text, err := services.decode(answer)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, text)
+	return err
+}
+
+// send brings the command to the entity and returns its answer.
+func (f *flags) send(ctx context.Context, proxy *mockproxy.Proxy, entity *cloudstate.Entity, payload proto.Message) (proto.Message, error) {
+	switch entity.GetEntityType() {
+	case mockproxy.EventSourcedType:
+		s, err := proxy.EventSourced(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Cancel()
+		if err := errors.Join(s.Init(f.Service, f.EntityID), s.Command(1, f.Command, payload)); err != nil {
+			return nil, err
+		}
+		return s.Recv(ctx)
+	case mockproxy.ValueEntityType:
+		s, err := proxy.ValueEntity(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Cancel()
+		init := &valueentity.ValueEntityInit{ServiceName: f.Service, EntityId: f.EntityID, State: &valueentity.ValueEntityInitState{}}
+		if err := errors.Join(s.SendInit(init), s.Command(1, f.Command, payload)); err != nil {
+			return nil, err
+		}
+		return s.Recv(ctx)
+	case mockproxy.ActionType:
+		value, err := mockproxy.Any(payload)
+		if err != nil {
+			return nil, err
+		}
+		return proxy.HandleUnary(ctx, &action.ActionCommand{ServiceName: f.Service, Name: f.Command, Payload: value})
+	}
+	return nil, fmt.Errorf("service %s is of type %q, which this command cannot drive", f.Service, entity.GetEntityType())
+}
