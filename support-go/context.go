@@ -11,6 +11,7 @@ import (
 
 	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/support-go/internal/rpc"
+	"github.com/stateful-serverless/cloudstate/support-go/internal/wire"
 	"github.com/stateful-serverless/cloudstate/support-go/payload"
 )
 
@@ -57,10 +58,13 @@ func (c *Context) AddReplyMetadata(entries ...Entry) {
 // forward takes the place of the reply, so the handler may return nil for that; a later Forward takes the place of an
 // earlier one. The proxy performs it after what the command changed is durable. Panics with [ErrTarget].
 func (c *Context) Forward(method string, message proto.Message, metadata ...Entry) {
-	target, encoded := mustAddress(method, message)
-	if target.Output().FullName() != c.method.Output().FullName() {
-		panic(fmt.Errorf("%w: %s gives %s, %s needs %s", ErrTarget, method,
-			target.Output().FullName(), c.method.FullName(), c.method.Output().FullName()))
+	target, encoded, err := address(method, message)
+	if err == nil && target.Output().FullName() != c.method.Output().FullName() {
+		err = fmt.Errorf("%w: %s gives %s, %s needs %s", ErrTarget, method,
+			target.Output().FullName(), c.method.FullName(), c.method.Output().FullName())
+	}
+	if err != nil {
+		wire.Abort(err)
 	}
 	c.outcome.Forward = &protocol.Forward{
 		ServiceName: string(target.Parent().FullName()),
@@ -84,7 +88,10 @@ func (c *Context) SynchronousSideEffect(method string, message proto.Message, me
 }
 
 func (c *Context) sideEffect(method string, message proto.Message, synchronous bool, metadata Metadata) {
-	target, encoded := mustAddress(method, message)
+	target, encoded, err := address(method, message)
+	if err != nil {
+		wire.Abort(err)
+	}
 	c.outcome.SideEffects = append(c.outcome.SideEffects, &protocol.SideEffect{
 		ServiceName: string(target.Parent().FullName()),
 		CommandName: string(target.Name()),
@@ -94,17 +101,17 @@ func (c *Context) sideEffect(method string, message proto.Message, synchronous b
 	})
 }
 
-func mustAddress(fullMethod string, message proto.Message) (protoreflect.MethodDescriptor, *anypb.Any) {
+func address(fullMethod string, message proto.Message) (protoreflect.MethodDescriptor, *anypb.Any, error) {
 	target, err := rpc.FindMethod(fullMethod)
 	if err != nil {
-		panic(fmt.Errorf("%w: %w", ErrTarget, err))
+		return nil, nil, fmt.Errorf("%w: %w", ErrTarget, err)
 	}
 	if message == nil || target.Input().FullName() != message.ProtoReflect().Descriptor().FullName() {
-		panic(fmt.Errorf("%w: %s takes *%s, not %T", ErrTarget, fullMethod, target.Input().FullName(), message))
+		return nil, nil, fmt.Errorf("%w: %s takes *%s, not %T", ErrTarget, fullMethod, target.Input().FullName(), message)
 	}
 	encoded, err := payload.Encode(message)
 	if err != nil {
-		panic(fmt.Errorf("%w: %s: %w", ErrTarget, fullMethod, err))
+		return nil, nil, fmt.Errorf("%w: %s: %w", ErrTarget, fullMethod, err)
 	}
-	return target, encoded
+	return target, encoded, nil
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/internal/wire"
 	"github.com/stateful-serverless/cloudstate/support-go/payload"
 )
 
@@ -40,13 +41,13 @@ func (c *Context) Emit(events ...any) {
 	for _, event := range events {
 		encoded, err := payload.Encode(event)
 		if err != nil {
-			panic(fmt.Errorf("%w: %w", ErrEvent, err))
+			wire.Abort(fmt.Errorf("%w: %w", ErrEvent, err))
 		}
 		// First in the list, then applied: should the handler panic, the state is known to have been touched.
 		c.events = append(c.events, encoded)
 		// What was encoded is applied, not the value itself: exactly as it will be replayed.
 		if err := c.apply(encoded); err != nil {
-			panic(fmt.Errorf("%w: %w", ErrEvent, err))
+			wire.Abort(fmt.Errorf("%w: %w", ErrEvent, err))
 		}
 	}
 }

@@ -104,10 +104,10 @@ func decodePrimitive(data []byte, into any) error {
 		*p = slices.Clone(raw)
 	case *int32:
 		n, _ := protowire.ConsumeVarint(field)
-		*p = int32(n) //nolint:gosec // an int32 travels sign extended to 64 bits: the low half is the value
+		*p = int32(n) // an int32 travels sign extended to 64 bits: the low half is the value
 	case *int64:
 		n, _ := protowire.ConsumeVarint(field)
-		*p = int64(n) //nolint:gosec // two's complement is the wire form
+		*p = int64(n) // the wire form is two's complement
 	case *bool:
 		n, _ := protowire.ConsumeVarint(field)
 		*p = protowire.DecodeBool(n)

@@ -8,6 +8,7 @@ import (
 
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
 	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/internal/wire"
 	"github.com/stateful-serverless/cloudstate/support-go/payload"
 )
 
@@ -42,7 +43,7 @@ func (c *Context[S]) State() S {
 	}
 	value, err := payload.Decode[S](c.state)
 	if err != nil {
-		panic(fmt.Errorf("%w: %w", ErrState, err))
+		wire.Abort(fmt.Errorf("%w: %w", ErrState, err))
 	}
 	return value
 }
@@ -57,7 +58,7 @@ func (c *Context[S]) Exists() bool {
 func (c *Context[S]) Update(value S) {
 	encoded, err := payload.Encode(value)
 	if err != nil {
-		panic(fmt.Errorf("%w: %w", ErrState, err))
+		wire.Abort(fmt.Errorf("%w: %w", ErrState, err))
 	}
 	c.state = encoded
 	c.action = &pb.ValueEntityAction{Action: &pb.ValueEntityAction_Update{

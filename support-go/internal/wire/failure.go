@@ -21,7 +21,7 @@ func Failure(commandID int64, err error) *protocol.Failure {
 		Description: strings.ToValidUTF8(text.Message(), "\uFFFD"),
 	}
 	if code := text.Code(); code != codes.Unknown && code != codes.OK {
-		failure.GrpcStatusCode = int32(code) //nolint:gosec // gRPC codes are 0 to 16
+		failure.GrpcStatusCode = int32(code)
 	}
 	return failure
 }
@@ -36,6 +36,12 @@ func Guard(log *slog.Logger, where string, f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// Abort ends a handler whose program is at fault, so that it cannot go on as if what it asked for had been done. It
+// panics with err; [Guard] contains it.
+func Abort(err error) {
+	panic(err) //nolint:forbidigo // the author's program is at fault, and its handlers have no other way out
 }
 
 // PanicError says that a handler panicked. As a gRPC status it is INTERNAL.
