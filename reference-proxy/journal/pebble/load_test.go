@@ -1,0 +1,249 @@
+package pebble_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
+)
+
+// load is a set of workers that write to a store, each to a shard of its own, and the
+// ledger of what they were told. What a worker writes follows from its count alone, so
+// the ledger need only hold numbers.
+type load struct {
+	mu     sync.Mutex
+	told   *sync.Cond
+	ledger ledger
+	budget int   // acknowledgements at which workers pause, so that checks keep up
+	err    error // the first that no worker should meet
+	ended  int   // workers that are done
+}
+
+// ledger is what was acknowledged, and for values what was begun.
+type ledger struct {
+	acks     int
+	events   map[int]uint64 // worker -> last sequence number
+	puts     map[int]int    // worker -> last operation on its value
+	putsOpen map[int]int    // worker -> last operation that was begun
+	tokens   map[int]journal.Token
+}
+
+func (l ledger) clone() ledger {
+	l.events, l.puts, l.putsOpen, l.tokens = maps.Clone(l.events), maps.Clone(l.puts), maps.Clone(l.putsOpen), maps.Clone(l.tokens)
+	return l
+}
+
+const (
+	workers       = 8
+	claimEvery    = 40
+	snapshotEvery = 5
+	deleteEvery   = 7
+)
+
+func newLoad() *load {
+	l := &load{ledger: ledger{events: map[int]uint64{}, puts: map[int]int{}, putsOpen: map[int]int{}, tokens: map[int]journal.Token{}}}
+	l.told = sync.NewCond(&l.mu)
+	return l
+}
+
+func workerID(w int) journal.EntityID {
+	return journal.EntityID{Namespace: "crash\x00test", Key: fmt.Sprint(w)}
+}
+
+// batchOf is the number of events that a worker appends behind last.
+func batchOf(last uint64) int { return int(last%3) + 1 }
+
+// eventText is what event seq of a worker says; it is padded, so that the store has
+// something to flush.
+func eventText(w int, seq uint64) string {
+	return fmt.Sprintf("%d/%d/", w, seq) + strings.Repeat("x", int(seq*37%400))
+}
+
+// run writes until ctx ends or the store fails. It returns when all workers have.
+func (l *load) run(ctx context.Context, s *pebble.Store) {
+	defer context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.told.Broadcast()
+	})()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			err := l.work(ctx, s, w)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.ended++
+			if err != nil && l.err == nil && ctx.Err() == nil {
+				l.err = err
+			}
+			l.told.Broadcast()
+		})
+	}
+	wg.Wait()
+}
+
+func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
+	id := workerID(w)
+	var f journal.Fence
+	var last uint64
+	var err error
+	for n := 0; ctx.Err() == nil; n++ {
+		if n%claimEvery == 0 {
+			if f, err = s.Claim(ctx, journal.Shard(w)); err != nil {
+				return err
+			}
+			l.ack(ctx, func(led *ledger) { led.tokens[w] = f.Token })
+		}
+		var batch [][]byte
+		for i := range batchOf(last) {
+			batch = append(batch, []byte(eventText(w, last+uint64(i)+1)))
+		}
+		if err := s.Append(ctx, f, id, last, batch); err != nil {
+			return err
+		}
+		last += uint64(len(batch))
+		l.ack(ctx, func(led *ledger) { led.events[w] = last })
+		if n%snapshotEvery == 0 {
+			if err := s.SaveSnapshot(ctx, f, id, journal.Snapshot{Seq: last, Payload: []byte(fmt.Sprint(last))}); err != nil {
+				return err
+			}
+		}
+		if err := l.put(ctx, s, f, w, n+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put does operation op on the worker's value: every seventh deletes it.
+func (l *load) put(ctx context.Context, s *pebble.Store, f journal.Fence, w, op int) error {
+	l.mu.Lock()
+	l.ledger.putsOpen[w] = op
+	l.mu.Unlock()
+	version := uint64((op - 1) % deleteEvery)
+	var err error
+	if op%deleteEvery == 0 {
+		err = s.DeleteValue(ctx, f, workerID(w), version)
+	} else {
+		_, err = s.PutValue(ctx, f, workerID(w), version, []byte(fmt.Sprint(op)))
+	}
+	if err != nil {
+		return err
+	}
+	l.ack(ctx, func(led *ledger) { led.puts[w] = op })
+	return nil
+}
+
+// ack notes an acknowledgement, and pauses the worker if the budget is used up.
+func (l *load) ack(ctx context.Context, note func(*ledger)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledger.acks++
+	note(&l.ledger)
+	l.told.Broadcast()
+	for l.ledger.acks >= l.budget && ctx.Err() == nil {
+		l.told.Wait()
+	}
+}
+
+// slack is how far the load may run on after an await, so that a crash finds it running.
+const slack = 100
+
+// await waits for more acknowledgements, or the end of all workers, and returns the ledger.
+func (l *load) await(more int) (ledger, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := l.ledger.acks + more
+	l.budget = until + slack
+	l.told.Broadcast()
+	for l.ledger.acks < until && l.ended < workers; {
+		l.told.Wait()
+	}
+	return l.ledger.clone(), l.err
+}
+
+// now returns the ledger.
+func (l *load) now() ledger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ledger.clone()
+}
+
+// check holds a store that came back from a crash against what was acknowledged before
+// it (before) and what may have been begun until then (after). It returns everything
+// that is wrong.
+func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
+	var wrong []error
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if _, err := s.Verify(ctx); err != nil {
+		complain("verify: %w", err)
+	}
+	for w := range workers {
+		id := workerID(w)
+		last := uint64(0)
+		for more := true; more; {
+			recs, m, err := s.Read(ctx, id, last, journal.Chunk{Records: 100})
+			if err != nil {
+				complain("worker %d: %w", w, err)
+				break
+			}
+			for _, r := range recs {
+				last++
+				if r.Seq != last || string(r.Payload) != eventText(w, last) {
+					complain("worker %d: event %d is %d %.20q", w, last, r.Seq, r.Payload)
+				}
+			}
+			more = m
+		}
+		if last < before.events[w] {
+			complain("worker %d: event %d was acknowledged, the last there is %d", w, before.events[w], last)
+		}
+		if !ends(last) {
+			complain("worker %d: the last event %d is in the middle of an append", w, last)
+		}
+		snap, found, err := s.LatestSnapshot(ctx, id)
+		if err != nil || found && string(snap.Payload) != fmt.Sprint(snap.Seq) {
+			complain("worker %d: snapshot %+v, %w", w, snap, err)
+		}
+		if err := checkValue(ctx, s, w, before.puts[w], after.putsOpen[w]); err != nil {
+			wrong = append(wrong, err)
+		}
+		f, err := s.Claim(ctx, journal.Shard(w))
+		if err != nil || f.Token <= before.tokens[w] {
+			complain("worker %d: token %d was handed out, now %d (%w)", w, before.tokens[w], f.Token, err)
+		}
+		if err := s.Append(ctx, f, id, last, nil); err != nil {
+			complain("worker %d: the next append: %w", w, err)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// ends says whether an append ends at seq.
+func ends(seq uint64) bool {
+	at := uint64(0)
+	for at < seq {
+		at += uint64(batchOf(at))
+	}
+	return at == seq
+}
+
+// checkValue: the value is what some operation from acked to begun left.
+func checkValue(ctx context.Context, s *pebble.Store, w, acked, begun int) error {
+	v, err := s.GetValue(ctx, workerID(w))
+	if err != nil {
+		return fmt.Errorf("worker %d: %w", w, err)
+	}
+	for op := acked; op <= begun; op++ {
+		absent := op%deleteEvery == 0
+		if absent && !v.Found || !absent && v.Found && string(v.Payload) == fmt.Sprint(op) && v.Version == uint64(op%deleteEvery) {
+			return nil
+		}
+	}
+	return fmt.Errorf("worker %d: value %d %q (found %v), acknowledged was operation %d, begun %d", w, v.Version, v.Payload, v.Found, acked, begun)
+}
