@@ -44,7 +44,8 @@ func (p Party) Binds(target Party) bool {
 	return p == target || p == Both && (target == Proxy || target == Frontend)
 }
 
-// Requirement is one sentence of SPEC.md that can be tested. Of a withdrawn one only ID, Area, Number, Withdrawn and Line are set.
+// Requirement is one sentence of SPEC.md that can be tested. Of a withdrawn one only ID, Area, Number, Withdrawn, Gaps and
+// Line are set.
 type Requirement struct {
 	ID        string   // area and number, for ever: "ES-20"
 	Area      string   // "ES"

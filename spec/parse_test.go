@@ -28,7 +28,7 @@ Explanation, with a **bold** word.
 
 - **ES-01** (proxy, event-sourced) MUST refuse ` + "`a. B`" + ` and
   go on here. [GAP-01, GAP-34]
-- **ES-02** WITHDRAWN: said by ES-01.
+- **ES-02** WITHDRAWN: said by ES-01. [GAP-34]
 - **ES-03** (both, core) {since 0.3.0} MUST NOT do it.
   - Not tested: nobody
     can see it.
@@ -58,7 +58,7 @@ func TestParseReadsOneOfEverything(t *testing.T) {
 	want := []Requirement{
 		{ID: "ES-01", Area: "ES", Number: 1, Level: Must, Party: Proxy, Profile: "event-sourced", Since: "0.2.0", Line: 21,
 			Text: "MUST refuse `a. B` and go on here.", Gaps: []string{"GAP-01", "GAP-34"}},
-		{ID: "ES-02", Area: "ES", Number: 2, Withdrawn: "said by ES-01.", Line: 23},
+		{ID: "ES-02", Area: "ES", Number: 2, Withdrawn: "said by ES-01.", Gaps: []string{"GAP-34"}, Line: 23},
 		{ID: "ES-03", Area: "ES", Number: 3, Level: MustNot, Party: Both, Profile: "core", Since: "0.3.0", Line: 24,
 			Text: "MUST NOT do it.", NotTested: "nobody can see it."},
 		{ID: "ES-04", Area: "ES", Number: 4, Level: May, Party: Frontend, Profile: "core", Since: "0.2.0", Line: 30, Text: "MAY do it."},
@@ -117,8 +117,8 @@ func TestParseNamesEachFault(t *testing.T) {
 		"outside an area":        {"## Appendix\n", "## Appendix\n\n- **ES-05** (proxy, core) MUST do it.\n", 36, "ES-05 stands outside an area"},
 		"area twice":             {"## Appendix", "## Again (ES)", 34, "the area ES has two headings"},
 		"area without rows":      {"(CRDT, reserved)", "(CRDT)", 32, "the area CRDT has no requirements"},
-		"left out":               {"- **ES-02** WITHDRAWN: said by ES-01.\n", "", 13, "ES-02 is missing"},
-		"withdrawn for nothing":  {"WITHDRAWN: said by ES-01.", "WITHDRAWN:", 23, "ES-02 is withdrawn without a reason"},
+		"left out":               {"- **ES-02** WITHDRAWN: said by ES-01. [GAP-34]\n", "", 13, "ES-02 is missing"},
+		"withdrawn for nothing":  {"WITHDRAWN: said by ES-01. [GAP-34]", "WITHDRAWN:", 23, "ES-02 is withdrawn without a reason"},
 		"unknown sub-item":       {"- Not tested: nobody", "- Untested: nobody", 24, "has a sub-item that cannot be read"},
 		"not tested for nothing": {"- Not tested: nobody\n    can see it.", "- Not tested:", 24, "is not tested without a reason"},
 		"two reasons":            {"    can see it.", "  - Not tested: cannot", 24, "says twice why it is not tested"},

@@ -108,6 +108,9 @@ func splitID(id string) (area string, number int, err error) {
 func (p *parser) body(r *Requirement, rest string) {
 	if reason, ok := strings.CutPrefix(rest, "WITHDRAWN:"); ok {
 		r.Withdrawn = strings.TrimSpace(reason)
+		if m := gapsForm.FindStringSubmatch(r.Withdrawn); m != nil {
+			r.Withdrawn, r.Gaps = m[1], strings.Split(m[2], ", ")
+		}
 		if r.Withdrawn == "" {
 			p.fault(r.Line, r.ID+" is withdrawn without a reason", "write why after WITHDRAWN:, and what took its place")
 		}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -40,18 +41,25 @@ const (
 	failed
 )
 
+// fileSet is the files of one answer.
+type fileSet struct {
+	registry *protoregistry.Files
+	set      []*descriptorpb.FileDescriptorProto // each after its imports
+	broken   map[string]bool                     // services declared in files that cannot be used
+}
+
 // buildFiles reads a serialized FileDescriptorSet. What it returns is complete only if nothing was found wrong; the files that
-// could be built are there in any case, for further checks. Both results are nil when the bytes cannot be read at all.
-func buildFiles(serialized []byte, found *findings) (*protoregistry.Files, []*descriptorpb.FileDescriptorProto) {
+// could be built are there in any case, for further checks. It returns nil when the bytes cannot be read at all.
+func buildFiles(serialized []byte, found *findings) *fileSet {
 	set := new(descriptorpb.FileDescriptorSet)
 	if err := (proto.UnmarshalOptions{Resolver: noExtensions}).Unmarshal(serialized, set); err != nil {
 		found.problem("DISC-43", "Set EntitySpec.proto to what protoc --include_imports --descriptor_set_out writes.",
 			"EntitySpec.proto, %d bytes, is not a serialized google.protobuf.FileDescriptorSet: %s.", len(serialized), cause(err))
-		return nil, nil
+		return nil
 	}
 	if n := len(set.File); n > maxFiles {
 		found.problem("DISC-43", "Leave out files that no entity needs.", "The descriptor set holds %d files; at most %d are supported.", n, maxFiles)
-		return nil, nil
+		return nil
 	}
 	b := &fileBuilder{
 		found:    found,
@@ -63,10 +71,16 @@ func buildFiles(serialized []byte, found *findings) (*protoregistry.Files, []*de
 	for _, file := range set.File {
 		b.supply(file)
 	}
+	broken := make(map[string]bool)
 	for _, file := range set.File {
-		b.build(file.GetName(), nil)
+		if b.build(file.GetName(), nil) {
+			continue
+		}
+		for _, service := range file.GetService() {
+			broken[string(protoreflect.FullName(file.GetPackage()).Append(protoreflect.Name(service.GetName())))] = true
+		}
 	}
-	return b.files, b.set
+	return &fileSet{registry: b.files, set: b.set, broken: broken}
 }
 
 // supply takes a file of the set. The same file twice is one file; libraries that collect the imports of several files send that.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
@@ -17,7 +16,7 @@ import (
 type checker struct {
 	opt    Options
 	legacy bool
-	files  *protoregistry.Files // nil when there are none to look at
+	files  *fileSet // nil when they could not be read
 	found  *findings
 	keys   map[messageName]*KeyExtractor // extractors by input message, nil for a faulty one: rpcs share messages
 }
@@ -117,12 +116,12 @@ func (c *checker) served() string {
 	return strings.Join(names, ", ")
 }
 
-// descriptor finds a service among the descriptors (DISC-13). A set that could not be read was reported already.
+// descriptor finds a service among the descriptors (DISC-13). What is wrong with the files themselves was reported already.
 func (c *checker) descriptor(name string) protoreflect.ServiceDescriptor {
-	if c.files == nil {
+	if c.files == nil || c.files.broken[name] {
 		return nil
 	}
-	d, err := c.files.FindDescriptorByName(protoreflect.FullName(name))
+	d, err := c.files.registry.FindDescriptorByName(protoreflect.FullName(name))
 	if sd, ok := d.(protoreflect.ServiceDescriptor); err == nil && ok {
 		return sd
 	}

@@ -25,7 +25,7 @@ func Validate(spec *cloudstate.EntitySpec, opt Options) (*Function, []Problem) {
 		// Nothing else of the answer can be judged by the rules of a version that it does not keep.
 		return nil, found.result()
 	}
-	files, set := buildFiles(spec.GetProto(), found)
+	files := buildFiles(spec.GetProto(), found)
 	entities := spec.GetEntities()
 	switch {
 	case len(entities) == 0:
@@ -42,11 +42,11 @@ func Validate(spec *cloudstate.EntitySpec, opt Options) (*Function, []Problem) {
 	f := &Function{
 		Info:     &cloudstate.ServiceInfo{},
 		Legacy:   legacy,
-		Files:    files,
-		FileSet:  set,
+		Files:    files.registry,
+		FileSet:  files.set,
 		Services: services,
 		Warnings: found.warnings,
-		Digest:   digest(spec, set),
+		Digest:   digest(spec, files.set),
 	}
 	if info := spec.GetServiceInfo(); info != nil {
 		f.Info = proto.CloneOf(info)

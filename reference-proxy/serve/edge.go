@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,17 +34,23 @@ type Edge struct {
 	server  *grpc.Server
 	current atomic.Pointer[route.Router]
 	health  *health
+
+	inFlight atomic.Int64
+	stopping atomic.Bool
+	idle     chan struct{} // gets a value when, stopping, nothing is in flight
+	stopped  chan struct{} // closed when the last call is answered
 }
 
 // New makes an edge that serves nothing yet: until [Edge.Publish] every call is
 // answered UNAVAILABLE.
 func New(cfg Config, log *slog.Logger) *Edge {
-	e := &Edge{log: log, health: newHealth()}
+	e := &Edge{log: log, health: newHealth(), idle: make(chan struct{}, 1), stopped: make(chan struct{})}
 	e.server = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
 		grpc.UnknownServiceHandler(e.handle),
+		grpc.StreamInterceptor(e.endless),
 		// A connection that says nothing is kept (LIM-09); one whose peer is gone is not.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
@@ -82,23 +89,70 @@ func (e *Edge) Serve(l net.Listener) error {
 }
 
 // Stop takes no more calls and waits for those in flight; when ctx ends first they
-// are cut off (OPS-07, OPS-13).
+// are cut off (OPS-07, OPS-12, OPS-13). It is called once.
 func (e *Edge) Stop(ctx context.Context) error {
+	e.stopping.Store(true)
 	e.health.shutdown()
 	done := make(chan struct{})
 	go func() { e.server.GracefulStop(); close(done) }()
+	for e.inFlight.Load() > 0 {
+		select {
+		case <-e.idle:
+		case <-ctx.Done():
+			close(e.stopped)
+			e.server.Stop()
+			<-done
+			return fmt.Errorf("calls in flight were cut off: %w", ctx.Err())
+		}
+	}
+	close(e.stopped)
+	<-done
+	return nil
+}
+
+// endless ends, once the clients' calls are answered, the streams of our own services
+// (health's Watch, reflection), which would otherwise last as long as their clients.
+func (e *Edge) endless(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !strings.HasPrefix(info.FullMethod, "/grpc.") {
+		return handler(srv, ss)
+	}
+	done := make(chan error, 1)
+	go func() { done <- handler(srv, ss) }()
 	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		e.server.Stop()
-		<-done
-		return fmt.Errorf("calls in flight were cut off: %w", ctx.Err())
+	case err := <-done:
+		return err
+	case <-e.stopped:
+		return status.Error(codes.Unavailable, stoppingText)
+	}
+}
+
+const stoppingText = "the proxy is stopping"
+
+// enter counts a call in; the caller counts it out by leave.
+func (e *Edge) enter() error {
+	e.inFlight.Add(1)
+	if e.stopping.Load() {
+		e.leave()
+		return status.Error(codes.Unavailable, stoppingText)
+	}
+	return nil
+}
+
+func (e *Edge) leave() {
+	if e.inFlight.Add(-1) == 0 && e.stopping.Load() {
+		select {
+		case e.idle <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // handle takes every call to a service that the edge does not have itself.
 func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
 	ctx := ss.Context()
 	path, _ := grpc.MethodFromServerStream(ss)
 	r := e.current.Load()

@@ -53,4 +53,10 @@ func unavailable(text string, cause error) error {
 	return &failure{kind: ErrUnavailable, code: codes.Unavailable, text: text, cause: cause}
 }
 
+func noRoom(text string, cause error) error {
+	return &failure{kind: ErrNoRoom, code: codes.ResourceExhausted, text: text, cause: cause}
+}
 
+func closedError() error {
+	return &failure{kind: ErrClosed, code: codes.Unavailable, text: ErrClosed.Error()}
+}

@@ -2,57 +2,99 @@ package userfunction
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net"
-	"strconv"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
-
-	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
+	"sync"
+	"time"
 )
-
-// Config says where the user function is and what may be asked of it. The zero value of every field but Port means
-// its default.
-type Config struct {
-	// Host and Port are the user function's address; Host defaults to 127.0.0.1.
-	Host string
-	Port int
-	// MaxMessageSize bounds each message received, in bytes. Default 12 MiB (LIM-01).
-	MaxMessageSize int
-}
 
 // Pool holds the connections to one user function. All its methods may be called concurrently.
 type Pool struct {
-	cc           *grpc.ClientConn
+	cfg          Config
 	disconnected chan struct{}
+	// ctx ends the attempts to connect when the pool is closed; tasks are the goroutines that the pool started.
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	control, calls, streams *lane
+
+	// mu guards everything below, and the lanes and links. It is held for short: never while something blocks.
+	mu     sync.Mutex
+	closed bool
+	timers map[*time.Timer]struct{}
+	// generation counts losses; probing says that the next attempt to connect decides whether there was one.
+	generation uint64
+	probing    bool
 }
 
 // NewPool checks the configuration and returns a pool. It does not connect yet: the first call does.
 func NewPool(cfg Config) (*Pool, error) {
-	if cfg.Host == "" {
-		cfg.Host = "127.0.0.1"
-	}
-	if cfg.MaxMessageSize == 0 {
-		cfg.MaxMessageSize = 12 << 20
-	}
-	if cfg.Port < 1 || cfg.Port > 65535 {
-		return nil, fmt.Errorf("user function port %d: give a port from 1 to 65535", cfg.Port)
-	}
-	cc, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(cfg.MaxMessageSize)))
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{cc: cc, disconnected: make(chan struct{}, 1)}, nil
+	p := &Pool{cfg: cfg, disconnected: make(chan struct{}, 1), timers: make(map[*time.Timer]struct{})}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	// Two for control: an error report need not wait for a discovery that takes long, even where each takes a whole
+	// connection.
+	p.control = p.newLane("control", 1, 2)
+	p.calls = p.newLane("calls", cfg.Connections, cfg.MaxConnections)
+	p.streams = p.newLane("streams", cfg.Connections, cfg.MaxConnections)
+	return p, nil
 }
 
-// Close ends every stream and connection and waits until they are gone. Calls after it fail with [ErrClosed].
-func (p *Pool) Close() { _ = p.cc.Close() }
+func (p *Pool) newLane(name string, base, most int) *lane {
+	return &lane{pool: p, name: name, base: base, most: most, all: make(map[*link]struct{}), lastLimit: assumedLimit}
+}
+
+func (p *Pool) lanes() [3]*lane { return [...]*lane{p.control, p.calls, p.streams} }
+
+// Close ends every stream and connection and waits until they are gone. Calls after it, and those that it ended, fail
+// with [ErrClosed].
+func (p *Pool) Close() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		p.tasks.Wait()
+		return
+	}
+	p.closed = true
+	p.cancel()
+	for timer := range p.timers {
+		timer.Stop()
+	}
+	var last []*link
+	for _, ln := range p.lanes() {
+		for ln.waiters.Len() > 0 {
+			ln.waiters.Remove(ln.waiters.Front()).(*waiter).ready <- closedError()
+		}
+		for l := range ln.all {
+			last = append(last, l)
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range last {
+		_ = l.client.Close()
+	}
+	p.tasks.Wait()
+}
+
+// after runs f, with the lock held, when the time has passed, unless the pool is closed by then. The caller holds the
+// lock too.
+func (p *Pool) after(wait time.Duration, f func()) {
+	if p.closed {
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(wait, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.timers, timer)
+		if !p.closed {
+			f()
+		}
+	})
+	p.timers[timer] = struct{}{}
+}
 
 // Disconnected delivers one value each time the last usable connection to the user function was lost: the user
 // function is gone, or was replaced. A connection that the user function closed politely (GOAWAY, or for being idle)
@@ -62,88 +104,61 @@ func (p *Pool) Close() { _ = p.cc.Close() }
 // not delivered twice.
 func (p *Pool) Disconnected() <-chan struct{} { return p.disconnected }
 
-// Discover asks the user function what it serves (DISC-01). It waits, as long as ctx allows, for the user function to
-// be reachable: a user function that appears is reached within about 100 ms.
-func (p *Pool) Discover(ctx context.Context, info *cloudstate.ProxyInfo) (*cloudstate.EntitySpec, error) {
-	spec := new(cloudstate.EntitySpec)
-	if err := p.cc.Invoke(ctx, cloudstate.EntityDiscovery_Discover_FullMethodName, info, spec, grpc.WaitForReady(true)); err != nil {
-		return nil, wrap(err)
+func (p *Pool) announceLoss() {
+	p.cfg.Logger.Info("no connection to the user function is left", "address", p.cfg.address())
+	select {
+	case p.disconnected <- struct{}{}:
+	default:
 	}
-	return spec, nil
 }
 
-// ReportError tells the user function, in words, what is wrong with it (DISC-19).
-func (p *Pool) ReportError(ctx context.Context, message string) error {
-	spec := new(cloudstate.EntitySpec)
-	return wrap(p.cc.Invoke(ctx, cloudstate.EntityDiscovery_ReportError_FullMethodName, &cloudstate.UserFunctionError{Message: message}, spec))
-}
+// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
+const idleEnough = 10 * time.Second
 
-// EntityStream opens a stream that lives as long as its entity instance. ctx bounds only the wait for a connection
-// with room; the stream outlives it, and no deadline of it reaches the user function. The caller must end the stream:
-// by receiving until an error, or by Cancel.
-func (p *Pool) EntityStream(ctx context.Context, method string) (*Stream, error) {
-	return p.open(context.WithoutCancel(ctx), method)
-}
-
-// ActionStream opens a stream for one streamed call. ctx is the call's: its deadline travels to the user function and
-// its end cancels the stream.
-func (p *Pool) ActionStream(ctx context.Context, method string) (*Stream, error) {
-	return p.open(ctx, method)
-}
-
-func (p *Pool) open(ctx context.Context, method string) (*Stream, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	cs, err := p.cc.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
-	if err != nil {
-		cancel()
-		return nil, wrap(err)
+// lost takes a connection out of use that the user function closed, or is about to close when reason is nil.
+//
+// Was the user function lost with it? When a process dies, its connections end one by one, and by the time the last
+// one is noticed, a new process may already answer a new connection. So connections are told apart by generation: each
+// abrupt end begins a new one, and the user function was lost when no connection as old as the ended one is left.
+// After a polite end the user function may well be there: the next attempt to connect tells.
+func (p *Pool) lost(l *link, reason error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.state == connecting {
+		if l.failure == nil {
+			l.failure = reason
+			close(l.settled)
+		}
+		return
 	}
-	return &Stream{cs: cs, cancel: cancel}, nil
+	polite := reason == nil || (l.active == 0 && time.Since(l.idleSince) >= idleEnough)
+	if p.closed || !l.lane.retire(l) {
+		return
+	}
+	p.cfg.Logger.Debug("connection to the user function ended", "lane", l.lane.name, "polite", polite, "reason", reason)
+	switch {
+	case polite && !p.anyUsable(p.generation):
+		p.probing = true
+		if p.control.dialling == 0 {
+			p.control.dial()
+		}
+	case !polite:
+		if !p.anyUsable(l.generation) {
+			p.announceLoss()
+		}
+		p.generation++
+	}
+	l.lane.serve()
 }
 
-// ActionUnary makes one unary call. The pool owns in from here on; the result belongs to the caller.
-func (p *Pool) ActionUnary(ctx context.Context, method string, in []byte) ([]byte, error) {
-	out := frame{}
-	if err := p.cc.Invoke(ctx, method, &frame{in}, &out); err != nil {
-		return nil, wrap(err)
+// anyUsable tells whether a connection of the given generation or an older one can be used.
+func (p *Pool) anyUsable(generation uint64) bool {
+	for _, ln := range p.lanes() {
+		for _, l := range ln.links {
+			if l.generation <= generation {
+				return true
+			}
+		}
 	}
-	return out.bytes, nil
-}
-
-// Stream is one open stream to the user function. One goroutine may send while another one receives.
-type Stream struct {
-	cs     grpc.ClientStream
-	cancel context.CancelFunc
-}
-
-// Send queues one message. The stream owns msg from here on: the caller must not change it any more. It blocks while
-// the user function does not take what was sent before (flow control). io.EOF means that the stream has ended: Recv
-// says why.
-func (s *Stream) Send(msg []byte) error { return s.cs.SendMsg(&frame{msg}) }
-
-// Recv waits for one message. The caller may keep it. io.EOF means that the user function ended the stream in good
-// order; any other error is its status, or one of this package's. After an error the stream is gone.
-func (s *Stream) Recv() ([]byte, error) {
-	var f frame
-	if err := s.cs.RecvMsg(&f); err != nil {
-		s.cancel()
-		return nil, wrap(err)
-	}
-	return f.bytes, nil
-}
-
-// CloseSend tells the user function that nothing more will be sent (half-close). It must not run beside Send.
-func (s *Stream) CloseSend() error { return s.cs.CloseSend() }
-
-// Cancel ends the stream at once. It may be called at any time, by anyone, and more than once.
-func (s *Stream) Cancel() { s.cancel() }
-
-func wrap(err error) error {
-	if err == nil || err == io.EOF {
-		return err
-	}
-	if status.Code(err) == codes.Unavailable {
-		return unavailable("user function", err)
-	}
-	return err
+	return false
 }

@@ -54,8 +54,9 @@ type Case struct {
 	Needs []string
 	// Labels are free words for selection, beside those that the engine derives (area, kind, level, profile).
 	Labels []string
-	// OwnTarget asks for a target that no other case shares: the engine hands over targets that are not started yet (a proxy
-	// case calls [Proxy.Start] when its mock function is prepared), and removes them afterwards. It implies the need for a process.
+	// OwnTarget asks for targets that no other case shares, with a data directory of their own. They are handed over not started
+	// and end after the case. A proxy case calls [T.Serve] and then Start (or Launch) of [T.Proxy]; a pair case starts [T.Frontend] first.
+	// It implies the need for processes, so that a target that is only an address is not judged by the case.
 	OwnTarget bool
 	// Timeout bounds the case; 0 means the engine's (10 s unless told otherwise).
 	Timeout time.Duration

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/wire"
 )
 
 // Client makes gRPC calls by method path, with messages or with bytes, and records them. It is safe for concurrent use.
@@ -55,7 +56,7 @@ func (t *T) Client() *Client {
 func NewClient(address string, recorder *trace.Recorder, from, to trace.Party) (*Client, error) {
 	conn, err := grpc.NewClient("passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire{}), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire.Codec{}), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry())
 	if err != nil {
 		return nil, &KitError{fmt.Errorf("client of %s: %w", address, err)}

@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 
+	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 )
 
@@ -18,6 +19,10 @@ type Env struct {
 	Frontend *FrontendTarget
 	// Proxy is set for proxy and pair cases.
 	Proxy *ProxyTarget
+	// Function is set for proxy cases without OwnTarget: the mock user function that the shared proxy faces.
+	Function *mockfunction.Function
+	// FunctionAddress is where the proxy looks for its user function (host:port); set for proxy cases.
+	FunctionAddress string
 	// Intercepted is set for pair cases.
 	Intercepted Conversation
 }

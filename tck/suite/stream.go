@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/wire"
 )
 
 // Stream is an open call. One goroutine may send while another receives.
@@ -42,7 +43,7 @@ func (s *Stream) send(body []byte, decoded proto.Message) error {
 		m.Raw = body
 	}
 	s.record(m, true)
-	return s.inner.SendMsg(body)
+	return s.inner.SendMsg(&wire.Frame{Bytes: body})
 }
 
 // CloseSend says that no more messages will be sent.
@@ -66,11 +67,12 @@ func (s *Stream) Recv(m proto.Message) error {
 
 // RecvBytes receives the bytes of one message. io.EOF is the end of the call with status OK.
 func (s *Stream) RecvBytes() ([]byte, error) {
-	var body []byte
-	if err := s.inner.RecvMsg(&body); err != nil {
+	var frame wire.Frame
+	if err := s.inner.RecvMsg(&frame); err != nil {
 		s.ended(err)
 		return nil, err
 	}
+	body := frame.Bytes
 	m := trace.Message{Kind: trace.Data, Size: len(body), Raw: body}
 	if s.want != nil {
 		if decoded := s.want.ProtoReflect().New().Interface(); proto.Unmarshal(body, decoded) == nil {

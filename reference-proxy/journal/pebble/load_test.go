@@ -161,7 +161,7 @@ func (l *load) await(more int) (ledger, error) {
 	until := l.ledger.acks + more
 	l.budget = until + slack
 	l.told.Broadcast()
-	for l.ledger.acks < until && l.ended < workers; {
+	for l.ledger.acks < until && l.ended < workers {
 		l.told.Wait()
 	}
 	return l.ledger.clone(), l.err

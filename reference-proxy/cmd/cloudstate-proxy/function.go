@@ -1,0 +1,74 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
+)
+
+// served are the entity kinds that this configuration serves (DISC-04).
+func served(cfg *config.Config) []discovery.Kind {
+	if cfg.Store == config.StoreNone {
+		return []discovery.Kind{discovery.Action}
+	}
+	return []discovery.Kind{discovery.EventSourced, discovery.ValueEntity, discovery.Action}
+}
+
+// functionSink publishes what discovery finds.
+type functionSink struct {
+	proxy *proxy
+	first func()
+	once  sync.Once
+}
+
+// Serve publishes f: new calls go to its services.
+func (s *functionSink) Serve(f *discovery.Function) {
+	p := s.proxy
+	types := make(map[*discovery.Service]*driver.Type)
+	for _, svc := range f.Services {
+		if t := p.types.of(svc); t != nil {
+			types[svc] = t
+		}
+	}
+	actions := &driver.Actions{Calls: p.pool, Timeout: p.cfg.CommandTimeout, Report: p.report.report}
+	p.edge.Publish(route.New(route.Config{
+		CommandTimeout: p.cfg.CommandTimeout,
+		MaxInFlight:    p.cfg.MaxInFlightCommands,
+		MaxSideEffects: p.cfg.MaxSideEffects,
+		MaxHops:        p.cfg.MaxForwards,
+	}, f, p.host, types, actions, p.report.report, p.log))
+	s.once.Do(s.first)
+}
+
+// Suspend refuses calls until the next Serve.
+func (s *functionSink) Suspend() { s.proxy.edge.Suspend() }
+
+// entityTypes keeps the entity types that were served, so that an unchanged service
+// finds its active instances again after a new discovery (DISC-47).
+type entityTypes map[typeKey]*driver.Type
+
+type typeKey struct {
+	kind                   discovery.Kind
+	service, persistenceID string
+	passivation            time.Duration
+}
+
+// of returns the type for a service, nil for one without instances. It is called by
+// one goroutine.
+func (e entityTypes) of(s *discovery.Service) *driver.Type {
+	k := typeKey{s.Kind, s.Name, s.PersistenceID, s.PassivationTimeout}
+	if t := e[k]; t != nil {
+		return t
+	}
+	switch s.Kind {
+	case discovery.EventSourced:
+		e[k] = driver.EventSourced(s.Name, s.PersistenceID, s.PassivationTimeout)
+	case discovery.ValueEntity:
+		e[k] = driver.Value(s.Name, s.PersistenceID, s.PassivationTimeout)
+	}
+	return e[k]
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/cluster"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/memory"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
+)
+
+// drainTime is how long instances may take to let go of their streams at the end.
+const drainTime = 3 * time.Second
+
+// proxy is the rooms of one running proxy, joined.
+type proxy struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	store  journal.Store // nil when there is none
+	pool   *userfunction.Pool
+	report *reporter
+	host   *driver.Host
+	edge   *serve.Edge
+	probes *serve.Management
+	types  entityTypes
+
+	clients    net.Listener
+	management net.Listener // nil when turned off
+}
+
+// start takes everything that can be refused: ports, the store, the settings of the
+// connections. It serves nobody yet.
+func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
+	p := &proxy{cfg: cfg, log: log, types: entityTypes{}}
+	defer func() {
+		if err != nil {
+			p.release()
+		}
+	}()
+	if p.clients, err = listen(cfg.HTTPHost, cfg.HTTPPort, "clients", "--http-port (HTTP_PORT)"); err != nil {
+		return nil, err
+	}
+	if cfg.ManagementPort != 0 {
+		p.management, err = listen(cfg.ManagementHost, cfg.ManagementPort, "probes", "--management-port (MANAGEMENT_PORT)")
+		if err != nil {
+			return nil, err
+		}
+	}
+	if p.store, err = openStore(cfg, log); err != nil {
+		return nil, err
+	}
+	p.pool, err = userfunction.NewPool(userfunction.Config{
+		Host:           cfg.UserFunctionHost,
+		Port:           cfg.UserFunctionPort,
+		MaxMessageSize: int(cfg.MaxUserFunctionMessageSize),
+		MaxConnections: cfg.UserFunctionConnections,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.report = newReporter(p.pool, log)
+	var owner driver.Owner
+	if p.store != nil {
+		owner = cluster.NewLocal(p.store)
+	}
+	p.host = driver.NewHost(driver.Config{
+		CommandTimeout:     cfg.CommandTimeout,
+		PassivationTimeout: cfg.PassivationTimeout,
+		PassivationGrace:   cfg.PassivationGrace,
+		MaxQueued:          cfg.MaxQueuedCommands,
+		MaxInstances:       cfg.MaxInstances,
+		Replay:             journal.Chunk{Records: 1000, Bytes: 1 << 20},
+	}, streams{p.pool}, p.store, owner, p.report.report, log)
+	p.edge = serve.New(serve.Config{
+		MaxMessageSize: int(cfg.MaxClientMessageSize),
+		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
+	}, log)
+	p.probes = serve.NewManagement(p.edge.Ready)
+	return p, nil
+}
+
+func listen(host string, port int, who, setting string) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot take %s on %s port %d: %w; stop what uses the port or choose another with %s",
+			who, host, port, err, setting)
+	}
+	return l, nil
+}
+
+func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
+	switch cfg.Store {
+	case config.StoreMemory:
+		log.Warn("state is kept in memory only and is lost when the proxy ends; --store embedded keeps it")
+		return memory.New(), nil
+	case config.StoreEmbedded:
+		s, err := pebble.Open(cfg.DataDir, pebble.Options{
+			DangerouslyNoSync: !cfg.Fsync,
+			ReserveBytes:      int64(cfg.FreeSpaceReserve),
+			Logger:            log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("opening the store: %w", err)
+		}
+		return s, nil
+	}
+	return nil, nil
+}
+
+// run serves until ctx ends or something breaks that cannot be mended by waiting.
+func (p *proxy) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if p.management != nil {
+		go func() { cancel(p.probes.Serve(p.management)) }()
+	}
+	discovered := make(chan struct{})
+	sink := &functionSink{proxy: p, first: func() { close(discovered) }}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		discovery.Run(ctx, p.pool, p.discoveryConfig(), sink)
+	}()
+	defer func() { <-done }()
+	defer cancel(nil)
+	p.log.Info("looking for the user function", "host", p.cfg.UserFunctionHost, "port", p.cfg.UserFunctionPort)
+	// The port is taken but no client is let in before discovery has succeeded: until
+	// then connections wait, and none is refused (DISC-23, DISC-24).
+	select {
+	case <-discovered:
+	case <-ctx.Done():
+		return cause(ctx)
+	}
+	go func() { cancel(p.edge.Serve(p.clients)) }()
+	<-ctx.Done()
+	return cause(ctx)
+}
+
+// cause is why a context ended, nil when it was asked to.
+func cause(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// stop ends everything in the order in which calls come in: clients, instances,
+// connections, store (OPS-07).
+func (p *proxy) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
+	defer cancel()
+	err := p.edge.Stop(ctx)
+	// However long the clients took, idle instances get a moment to end in order
+	// (OPS-14), which still keeps the bound of OPS-13.
+	moment, cancelMoment := context.WithTimeout(context.Background(), drainTime)
+	defer cancelMoment()
+	err = errors.Join(err, p.host.Drain(moment))
+	if p.management != nil {
+		err = errors.Join(err, p.probes.Stop(moment))
+	}
+	return errors.Join(err, p.release())
+}
+
+func (p *proxy) release() error {
+	var err error
+	for _, l := range []net.Listener{p.clients, p.management} {
+		if l != nil {
+			_ = l.Close() // it may be closed already
+		}
+	}
+	if p.report != nil {
+		p.report.close()
+	}
+	if p.pool != nil {
+		p.pool.Close()
+	}
+	if p.store != nil {
+		err = p.store.Close()
+	}
+	return err
+}
