@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -45,7 +46,10 @@ const (
 	retired
 )
 
-var errSecondDial = errors.New("this connection is over")
+var (
+	errSecondDial = errors.New("this connection is over")
+	errGivenUp    = errors.New("gRPC gave the connection up")
+)
 
 // Times that concern a peer's machine rather than its program, which tells of its own end at once.
 const (
@@ -80,7 +84,7 @@ func (ln *lane) connect(ctx context.Context) (*link, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithSharedWriteBuffer(true),
 		grpc.WithUserAgent("cloudstate-proxy"),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(cfg.MaxMessageSize), grpc.MaxRetryRPCBufferSize(0)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(cfg.MaxMessageSize), grpc.MaxRetryRPCBufferSize(math.MaxInt)),
 	)
 	if err != nil {
 		_ = raw.Close()
@@ -185,6 +189,6 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 
 // Close tells the link before it closes.
 func (c *watchedConn) Close() error {
-	c.link.end(net.ErrClosed)
+	c.link.end(errGivenUp)
 	return c.Conn.Close()
 }

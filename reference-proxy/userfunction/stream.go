@@ -30,7 +30,11 @@ type Stream struct {
 	replay  *replay
 }
 
-var streamDesc = &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+var (
+	streamDesc = &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+	// keepLittle lets gRPC forget what was sent when we do. Until then it finds out whether a stream was refused.
+	keepLittle = grpc.MaxRetryRPCBufferSize(maxUnconfirmed)
+)
 
 // EntityStream opens a stream that lives as long as its entity instance. ctx bounds only the wait for a connection
 // with room; the stream outlives it, and no deadline of it reaches the user function.
@@ -64,7 +68,7 @@ func (s *Stream) start(wait context.Context, refusals int) (*attempt, grpc.Clien
 			return nil, nil, err
 		}
 		stop := context.AfterFunc(wait, cancel)
-		client, err := a.link.client.NewStream(ctx, streamDesc, s.method, grpc.PerRPCCredentials(a))
+		client, err := a.link.client.NewStream(ctx, streamDesc, s.method, grpc.PerRPCCredentials(a), keepLittle)
 		if err == nil && !a.opened() {
 			err = errTriedAlready
 		}
