@@ -17,7 +17,7 @@ var (
 )
 
 // Parse reads the text of a SPEC.md. It never panics, whatever the text is. When something is wrong it returns no catalogue and all
-// faults, joined in the order of their lines; each is a *Fault.
+// faults, joined in the order of their lines; each is a *FaultError.
 func Parse(text []byte) (*Catalogue, error) {
 	p := &parser{catalogue: &Catalogue{byID: map[string]int{}}}
 	lines := strings.Split(string(text), "\n")
@@ -34,14 +34,14 @@ func Parse(text []byte) (*Catalogue, error) {
 // parser is the state of one pass over the text.
 type parser struct {
 	catalogue *Catalogue
-	faults    []*Fault
+	faults    []*FaultError
 	area      int  // 1 + index of the area that the line is in; 0 outside
 	profiles  bool // inside the section "Profiles"
 	fenced    bool // inside a code block
 }
 
 func (p *parser) fault(line int, what, remedy string) {
-	p.faults = append(p.faults, &Fault{Line: line, What: what, Remedy: remedy})
+	p.faults = append(p.faults, &FaultError{Line: line, What: what, Remedy: remedy})
 }
 
 // line reads what begins at lines[at] and returns the index of the line after it.

@@ -155,14 +155,14 @@ func TestParseNamesEachFault(t *testing.T) {
 }
 
 // faults takes the joined error of Parse apart.
-func faults(err error) []*Fault {
-	var all []*Fault
+func faults(err error) []*FaultError {
+	var all []*FaultError
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
 	}
 	for _, e := range joined.Unwrap() {
-		var f *Fault
+		var f *FaultError
 		if errors.As(e, &f) {
 			all = append(all, f)
 		}

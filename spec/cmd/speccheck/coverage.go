@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/stateful-serverless/cloudstate/spec"
@@ -82,19 +82,26 @@ func (c *count) plus(o count) {
 }
 
 // printCoverage writes the counts as a table.
-func printCoverage(w io.Writer, c coverage) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "area\tMUST\twith cases\twith a reason\twith neither\tSHOULD, MAY\twith cases\t")
+func printCoverage(out *strings.Builder, c coverage) error {
+	var rows strings.Builder
+	rows.WriteString("area\tMUST\twith cases\twith a reason\twith neither\tSHOULD, MAY\twith cases\t\n")
 	total := areaCount{code: "total"}
 	for _, a := range c.areas {
 		total.plus(a.count)
-		a.print(table)
+		a.print(&rows)
 	}
-	total.print(table)
-	_ = table.Flush() // an unwritable standard output leaves nobody to tell
-	fmt.Fprintf(w, "%d cases\n", c.cases)
+	total.print(&rows)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if _, err := table.Write([]byte(rows.String())); err != nil {
+		return err
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d cases\n", c.cases)
+	return nil
 }
 
-func (a areaCount) print(w io.Writer) {
-	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", a.code, a.must, a.proven, a.reasoned, a.missing, a.other, a.otherSeen)
+func (a areaCount) print(out *strings.Builder) {
+	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", a.code, a.must, a.proven, a.reasoned, a.missing, a.other, a.otherSeen)
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 )
 
 // finding is one thing that does not fit together.
@@ -22,15 +22,15 @@ func (f finding) String() string {
 }
 
 // report prints the findings, one a line, and a closing line.
-func report(w io.Writer, findings []finding) {
+func report(out *strings.Builder, findings []finding) {
 	for _, f := range findings {
-		fmt.Fprintln(w, f)
+		fmt.Fprintln(out, f)
 	}
 	if n := failing(findings); n > 0 {
-		fmt.Fprintf(w, "speccheck: %d errors\n", n)
+		fmt.Fprintf(out, "speccheck: %d errors\n", n)
 		return
 	}
-	fmt.Fprintln(w, "speccheck: nothing wrong")
+	fmt.Fprintln(out, "speccheck: nothing wrong")
 }
 
 // failing counts the findings that are no mere warnings.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/stateful-serverless/cloudstate/spec"
 )
@@ -36,16 +37,27 @@ type options struct {
 
 // run is the whole command: the arguments without the program's name in, the exit status out.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	o, err := parseFlags(args, stderr)
+	var out, trouble strings.Builder
+	status := execute(args, stdin, &out, &trouble)
+	_, outErr := io.WriteString(stdout, out.String())
+	_, troubleErr := io.WriteString(stderr, trouble.String())
+	if outErr != nil || troubleErr != nil {
+		return exitTrouble // what was found reached nobody
+	}
+	return status
+}
+
+func execute(args []string, stdin io.Reader, out, trouble *strings.Builder) int {
+	o, err := parseFlags(args, trouble)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitClean
 	}
 	if err != nil {
 		return exitTrouble
 	}
-	findings, err := check(o, stdin, stdout)
+	findings, err := check(o, stdin, out)
 	if err != nil {
-		fmt.Fprintf(stderr, "speccheck: %v\n", err)
+		fmt.Fprintf(trouble, "speccheck: %v\n", err)
 		return exitTrouble
 	}
 	if findings > 0 {
@@ -54,12 +66,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitClean
 }
 
-func parseFlags(args []string, stderr io.Writer) (options, error) {
+func parseFlags(args []string, trouble *strings.Builder) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("speccheck", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(trouble)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
+		trouble.WriteString(usage)
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.spec, "spec", "", "read the standard from `file` instead of the text built into this program")
@@ -71,18 +83,18 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	}
 	if flags.NArg() > 0 {
 		err := fmt.Errorf("unexpected argument %q; files are given by flags, see -help", flags.Arg(0))
-		fmt.Fprintf(stderr, "speccheck: %v\n", err)
+		fmt.Fprintf(trouble, "speccheck: %v\n", err)
 		return o, err
 	}
 	return o, nil
 }
 
 // check does the work that the options ask for, prints its findings and returns how many there are.
-func check(o options, stdin io.Reader, stdout io.Writer) (int, error) {
+func check(o options, stdin io.Reader, out *strings.Builder) (int, error) {
 	catalogue, err := readSpec(o.spec)
-	var faulty *spec.Fault
+	var faulty *spec.FaultError
 	if errors.As(err, &faulty) {
-		fmt.Fprintln(stdout, err)
+		fmt.Fprintln(out, err)
 		return 1, nil // what else could be found rests on a catalogue
 	}
 	if err != nil {
@@ -93,7 +105,7 @@ func check(o options, stdin io.Reader, stdout io.Writer) (int, error) {
 		return 0, err
 	}
 	if o.cases == "" {
-		report(stdout, findings)
+		report(out, findings)
 		return failing(findings), nil
 	}
 	cases, err := readCases(o.cases, stdin)
@@ -101,8 +113,10 @@ func check(o options, stdin io.Reader, stdout io.Writer) (int, error) {
 		return 0, err
 	}
 	findings = append(findings, checkCases(catalogue, cases)...)
-	printCoverage(stdout, cover(catalogue, cases))
-	report(stdout, findings)
+	if err := printCoverage(out, cover(catalogue, cases)); err != nil {
+		return 0, err
+	}
+	report(out, findings)
 	return failing(findings), nil
 }
 

@@ -52,15 +52,15 @@ func setup(t *testing.T, standard, ids, cases string) []string {
 	return args
 }
 
-// execute runs the command and returns its exit status and what it wrote.
-func execute(stdin string, args ...string) (status int, stdout, stderr string) {
+// command runs the command and returns its exit status and what it wrote.
+func command(stdin string, args ...string) (status int, stdout, stderr string) {
 	var out, err strings.Builder
 	status = run(args, strings.NewReader(stdin), &out, &err)
 	return status, out.String(), err.String()
 }
 
 func TestNothingWrong(t *testing.T) {
-	status, out, errs := execute("", setup(t, standard, standardIDs, fullCases)...)
+	status, out, errs := command("", setup(t, standard, standardIDs, fullCases)...)
 	if status != exitClean || errs != "" || !strings.HasSuffix(out, "speccheck: nothing wrong\n") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
@@ -68,10 +68,10 @@ func TestNothingWrong(t *testing.T) {
 
 func TestCasesFromStandardInput(t *testing.T) {
 	args := append(setup(t, standard, standardIDs, ""), "-cases", "-")
-	if status, out, errs := execute(fullCases, args...); status != exitClean {
+	if status, out, errs := command(fullCases, args...); status != exitClean {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
-	if status, out, _ := execute(`{"cases": []}`, args...); status != exitFindings || !strings.Contains(out, "ES-01") {
+	if status, out, _ := command(`{"cases": []}`, args...); status != exitFindings || !strings.Contains(out, "ES-01") {
 		t.Errorf("status %d without cases\n%s", status, out)
 	}
 }
@@ -140,7 +140,7 @@ func TestFindings(t *testing.T) {
 				strings.Replace(standard, test.standard[0], test.standard[1], 1),
 				strings.Replace(standardIDs, test.ids[0], test.ids[1], 1),
 				strings.Replace(fullCases, test.cases[0], test.cases[1], 1))
-			status, out, errs := execute("", args...)
+			status, out, errs := command("", args...)
 			if status != test.status || !strings.Contains(out+errs, test.want) {
 				t.Errorf("status %d, want %d and %q in:\n%s%s", status, test.status, test.want, out, errs)
 			}
@@ -150,10 +150,10 @@ func TestFindings(t *testing.T) {
 
 func TestUpdatePublishesNewIDs(t *testing.T) {
 	args := setup(t, standard, "ES-01\n", "")
-	if status, out, errs := execute("", append(args, "-update-ids")...); status != exitClean {
+	if status, out, errs := command("", append(args, "-update-ids")...); status != exitClean {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
-	if status, out, errs := execute("", args...); status != exitClean {
+	if status, out, errs := command("", args...); status != exitClean {
 		t.Errorf("after the update: status %d\n%s%s", status, out, errs)
 	}
 	text, err := os.ReadFile(args[3])
@@ -167,17 +167,17 @@ func TestUpdateWritesTheFirstFile(t *testing.T) {
 	if err := os.Remove(args[3]); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, errs := execute("", args...); status != exitTrouble || !strings.Contains(errs, "-update-ids writes it") {
+	if status, _, errs := command("", args...); status != exitTrouble || !strings.Contains(errs, "-update-ids writes it") {
 		t.Errorf("without the file: status %d, %s", status, errs)
 	}
-	if status, out, errs := execute("", append(args, "-update-ids")...); status != exitClean {
+	if status, out, errs := command("", append(args, "-update-ids")...); status != exitClean {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }
 
 func TestUpdateForgetsNoID(t *testing.T) {
 	args := setup(t, standard, standardIDs+"ES-05\n", "")
-	status, out, _ := execute("", append(args, "-update-ids")...)
+	status, out, _ := command("", append(args, "-update-ids")...)
 	if status != exitFindings || !strings.Contains(out, "ES-05: was published") {
 		t.Errorf("status %d\n%s", status, out)
 	}
@@ -187,7 +187,7 @@ func TestUpdateForgetsNoID(t *testing.T) {
 }
 
 func TestCoverageCounts(t *testing.T) {
-	_, out, _ := execute("", setup(t, standard, standardIDs, fullCases)...)
+	_, out, _ := command("", setup(t, standard, standardIDs, fullCases)...)
 	for _, row := range []string{"ES 2 1 1 0 1 1", "total 2 1 1 0 1 1", "1 cases"} {
 		found := false
 		for line := range strings.Lines(out) {
@@ -216,7 +216,7 @@ func TestTrouble(t *testing.T) {
 		"unwritable":   {[]string{"-spec", args[1], "-ids", filepath.Join(missing, "ids.txt"), "-update-ids"}, "the published ids cannot be written"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status, out, errs := execute("", test.args...); status != exitTrouble || !strings.Contains(errs, test.want) {
+			if status, out, errs := command("", test.args...); status != exitTrouble || !strings.Contains(errs, test.want) {
 				t.Errorf("status %d, want %q in:\n%s%s", status, test.want, out, errs)
 			}
 		})
@@ -224,7 +224,7 @@ func TestTrouble(t *testing.T) {
 }
 
 func TestHelpTeaches(t *testing.T) {
-	status, _, errs := execute("", "-help")
+	status, _, errs := command("", "-help")
 	if status != exitClean || !strings.Contains(errs, "cloudstate-tck list --json | speccheck -cases -") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
@@ -232,7 +232,7 @@ func TestHelpTeaches(t *testing.T) {
 
 // TestPublishedIDs holds the checked-in list against the embedded SPEC.md: nothing vanished, nothing is unpublished.
 func TestPublishedIDs(t *testing.T) {
-	if status, out, errs := execute("", "-ids", filepath.FromSlash("../../ids.txt")); status != exitClean {
+	if status, out, errs := command("", "-ids", filepath.FromSlash("../../ids.txt")); status != exitClean {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }
