@@ -2,7 +2,6 @@ package eventsourced
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"google.golang.org/grpc/codes"
@@ -25,8 +24,10 @@ type runner interface {
 }
 
 var (
-	errStale       = errors.New("command after a failure that asked for a restart: the instance must be restarted first")
-	errNoSnapshots = errors.New("a snapshot was stored, but the entity has no eventsourced.Snapshot to restore it")
+	errStale = status.Error(codes.FailedPrecondition,
+		"command after a failure that asked for a restart: the instance must be restarted first")
+	errNoSnapshots = status.Error(codes.FailedPrecondition,
+		"a snapshot was stored, but the entity has no eventsourced.Snapshot to restore it")
 )
 
 // instance is one entity in memory, for as long as its stream lives. Not for concurrent use.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -15,15 +16,26 @@ import (
 // Failure states an error to the caller. A gRPC status error keeps its code; any other error, and one of code UNKNOWN,
 // leaves the code unset, which means UNKNOWN. The text is made valid UTF-8: it could not be sent otherwise.
 func Failure(commandID int64, err error) *protocol.Failure {
-	text := status.Convert(err)
 	failure := &protocol.Failure{
 		CommandId:   commandID,
-		Description: strings.ToValidUTF8(text.Message(), "\uFFFD"),
+		Description: strings.ToValidUTF8(description(err), "\uFFFD"),
 	}
-	if code := text.Code(); code != codes.Unknown && code != codes.OK {
+	if code := status.Code(err); code != codes.Unknown && code != codes.OK {
 		failure.GrpcStatusCode = int32(code)
 	}
 	return failure
+}
+
+// description is the text of an error, without the words that gRPC puts around the message of a status error.
+func description(err error) string {
+	var inner interface {
+		error
+		GRPCStatus() *status.Status
+	}
+	if !errors.As(err, &inner) {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), inner.Error(), inner.GRPCStatus().Message(), 1)
 }
 
 // Guard calls f and turns a panic into an error of code INTERNAL that says only where it happened. Value and stack go
