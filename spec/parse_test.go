@@ -185,6 +185,13 @@ func TestParseFindsAllFaultsInOrder(t *testing.T) {
 	}
 }
 
+func TestParseRefusesATextWithoutRequirements(t *testing.T) {
+	_, err := Parse([]byte("Specification version: **0.2.0**. Protocol version: **0.2**.\n"))
+	if len(faults(err)) != 1 || !strings.Contains(err.Error(), "there are no requirements") {
+		t.Errorf("the error reads %v", err)
+	}
+}
+
 func TestParseTakesWindowsLineEnds(t *testing.T) {
 	if _, err := Parse([]byte(strings.ReplaceAll(small, "\n", "\r\n"))); err != nil {
 		t.Error(err)
