@@ -45,3 +45,14 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkParse measures one reading of the embedded text; a process does it once.
+func BenchmarkParse(b *testing.B) {
+	text := []byte(cloudstate.Spec)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := Parse(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
