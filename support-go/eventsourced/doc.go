@@ -25,7 +25,7 @@
 //
 // Failures: an error returned by a command handler fails the command and keeps nothing of it; when it had emitted
 // events the proxy is asked to restart the instance from its journal, because the state in memory has gone ahead of it
-// (SPEC ES-32). A panic, and a message against the protocol, end that instance's stream only (ES-11, ES-12, ES-44).
+// (SPEC ES-32). A panic, and a message against the protocol, end that instance's stream only (ES-11, ES-12, ES-44, ES-50 to ES-52).
 //
 // Each instance is used by one goroutine at a time, so handlers need no locks for its state. The package never keeps
 // an instance longer than its stream, and never stores anything.

@@ -143,7 +143,7 @@ func (s *stream) end(commandID int64, err error) error {
 	return status.Error(status.Code(err), failure.GetDescription())
 }
 
-// violation is an error for a message against the protocol (SPEC ES-11, ES-12).
+// violation is an error for a message against the protocol (SPEC ES-11, ES-12, ES-50 to ES-52).
 func violation(format string, args ...any) error {
 	return status.Error(codes.InvalidArgument, "protocol violation: "+fmt.Sprintf(format, args...))
 }

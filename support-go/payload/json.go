@@ -23,9 +23,10 @@ func encodeJSON(value JSON) ([]byte, error) {
 	return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), text), nil
 }
 
+// decodeJSON reads the text in field 1; a missing field is the default value (SPEC SER-07).
 func decodeJSON(data []byte, into any) error {
 	field, err := lastField(data, protowire.BytesType)
-	if err != nil {
+	if err != nil || field == nil {
 		return err
 	}
 	text, _ := protowire.ConsumeBytes(field)

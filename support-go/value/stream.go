@@ -39,7 +39,7 @@ func register(registrar grpc.ServiceRegistrar, services []cloudstate.Service, se
 	pb.RegisterValueEntityServer(registrar, s)
 }
 
-// Handle serves one instance from init until the proxy half-closes the stream, which completes it.
+// Handle serves one instance from init until the proxy half-closes the stream, which completes it (SPEC VE-59).
 func (s *server) Handle(grpcStream pb.ValueEntity_HandleServer) error {
 	stream := &stream{ValueEntity_HandleServer: grpcStream, server: s, log: s.settings.Logger}
 	for {
@@ -112,7 +112,7 @@ func (s *stream) command(command *protocol.Command) error {
 	return s.Send(&pb.ValueEntityStreamOut{Message: &pb.ValueEntityStreamOut_Reply{Reply: reply}})
 }
 
-// end states to the proxy why the stream ends, and for which command if for one, and ends it.
+// end states to the proxy why the stream ends, and for which command if for one (SPEC VE-55), and ends it.
 func (s *stream) end(commandID int64, err error) error {
 	if s.Context().Err() != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *stream) end(commandID int64, err error) error {
 	return status.Error(status.Code(err), failure.GetDescription())
 }
 
-// violation is an error for a message against the protocol (SPEC VE-27).
+// violation is an error for a message against the protocol (SPEC VE-27 to VE-31).
 func violation(format string, args ...any) error {
 	return status.Error(codes.InvalidArgument, "protocol violation: "+fmt.Sprintf(format, args...))
 }
