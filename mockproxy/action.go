@@ -20,6 +20,17 @@ func (p *Proxy) HandleUnary(ctx context.Context, command *action.ActionCommand) 
 	return response, p.Call(ctx, action.ActionProtocol_HandleUnary_FullMethodName, command, response)
 }
 
+// OpenUnary opens a unary action call and sends nothing: for scripts that send something other than one command.
+func (p *Proxy) OpenUnary(ctx context.Context) (*Action, error) {
+	return p.action(ctx, action.ActionProtocol_HandleUnary_FullMethodName)
+}
+
+// OpenStreamedOut opens a call with one command in and many responses out and sends nothing: for scripts that send something
+// other than one command.
+func (p *Proxy) OpenStreamedOut(ctx context.Context) (*Action, error) {
+	return p.action(ctx, action.ActionProtocol_HandleStreamedOut_FullMethodName)
+}
+
 // HandleStreamedIn opens a call with many commands in and one response out. Begin with [Action.Header].
 func (p *Proxy) HandleStreamedIn(ctx context.Context) (*Action, error) {
 	return p.action(ctx, action.ActionProtocol_HandleStreamedIn_FullMethodName)
@@ -27,7 +38,7 @@ func (p *Proxy) HandleStreamedIn(ctx context.Context) (*Action, error) {
 
 // HandleStreamedOut makes a call with one command in and many responses out. The command is sent and the call half-closed.
 func (p *Proxy) HandleStreamedOut(ctx context.Context, command *action.ActionCommand) (*Action, error) {
-	a, err := p.action(ctx, action.ActionProtocol_HandleStreamedOut_FullMethodName)
+	a, err := p.OpenStreamedOut(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (h *handshake) discoverFailed(err error) failure {
 		// Nobody is there to be told.
 		if text := code.String(); text != h.warned {
 			h.warned = text
-			h.log.Warn("the user function cannot be reached and is tried again: start it, or check the proxy's settings user-function-host and user-function-port", "error", err)
+			h.log.Warn("the user function does not answer and is tried again: start it, or check the proxy's settings user-function-host and user-function-port", "error", err)
 		}
 		return failure{first: reconnectPause}
 	}
@@ -121,10 +121,9 @@ func (h *handshake) pause(ctx context.Context, f failure) bool {
 	case <-ctx.Done():
 		return false
 	case <-h.uf.Disconnected():
-		// Whoever answers next is another one: it has heard nothing yet, and need not wait for what its predecessor did.
+		// Whoever answers next is another one: it has heard nothing yet, and need not wait long for what its predecessor did.
 		h.reported = ""
-		h.backoff.reset()
-		return true
+		return h.pause(ctx, failure{first: reconnectPause})
 	case <-timer.C:
 		return true
 	}

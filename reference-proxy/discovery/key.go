@@ -70,31 +70,53 @@ func (k *KeyExtractor) Fields() []string {
 // The errors are ErrMalformed, ErrEmptyKey and ErrInvalidUTF8, wrapped. It allocates at most the returned string, unless
 // it fails. It keeps no reference to wire.
 func (k *KeyExtractor) Extract(wire []byte) (string, error) {
-	var values [maxKeyFields]keyValue
-	for i := range k.fields {
-		values[i] = k.fields[i].absent
+	if len(k.fields) > 1 {
+		return k.extractJoined(wire)
 	}
-	if err := k.scan(wire, &values); err != nil {
+	f := &k.fields[0]
+	values := [1]keyValue{f.absent}
+	if err := k.scan(wire, values[:]); err != nil {
 		return "", err
 	}
-	for i := range k.fields {
-		if f := &k.fields[i]; f.kind == protoreflect.StringKind && !utf8.Valid(values[i].bytes) {
-			return "", fmt.Errorf("%w: field %s of %s", ErrInvalidUTF8, f.name, k.message)
-		}
+	if !f.validText(values[0]) {
+		return "", k.invalid(f)
 	}
-	if len(k.fields) > 1 {
-		return k.join(&values), nil
-	}
-	key := k.fields[0].text(values[0])
+	key := f.text(values[0])
 	if key == "" {
-		return "", fmt.Errorf("%w: give field %s of %s a value", ErrEmptyKey, k.fields[0].name, k.message)
+		return "", fmt.Errorf("%w: give field %s of %s a value", ErrEmptyKey, f.name, k.message)
 	}
 	return key, nil
 }
 
+// extractJoined is Extract for several key fields; such a key is never empty.
+func (k *KeyExtractor) extractJoined(wire []byte) (string, error) {
+	var room [maxKeyFields]keyValue
+	values := room[:len(k.fields)]
+	for i := range k.fields {
+		values[i] = k.fields[i].absent
+	}
+	if err := k.scan(wire, values); err != nil {
+		return "", err
+	}
+	for i := range k.fields {
+		if !k.fields[i].validText(values[i]) {
+			return "", k.invalid(&k.fields[i])
+		}
+	}
+	return k.join(values), nil
+}
+
+func (f *keyField) validText(v keyValue) bool {
+	return f.kind != protoreflect.StringKind || utf8.Valid(v.bytes)
+}
+
+func (k *KeyExtractor) invalid(f *keyField) error {
+	return fmt.Errorf("%w: field %s of %s", ErrInvalidUTF8, f.name, k.message)
+}
+
 // scan walks over the message once and leaves the last value of every key field in values. Embedded messages are stepped over
 // unread; whatever a conforming decoder treats as an unknown field (a wrong wire type too) is as well.
-func (k *KeyExtractor) scan(wire []byte, values *[maxKeyFields]keyValue) error {
+func (k *KeyExtractor) scan(wire []byte, values []keyValue) error {
 	for at := 0; at < len(wire); {
 		num, typ, n := protowire.ConsumeTag(wire[at:])
 		if n < 0 || num > protowire.MaxValidNumber {

@@ -36,7 +36,7 @@ func (f *keyField) text(v keyValue) string {
 }
 
 // join forms the key of several fields.
-func (k *KeyExtractor) join(values *[maxKeyFields]keyValue) string {
+func (k *KeyExtractor) join(values []keyValue) string {
 	size := len(k.fields)
 	for i := range k.fields {
 		size += k.fields[i].room(values[i])

@@ -44,6 +44,9 @@ func (*attempt) RequireTransportSecurity() bool { return false }
 
 // unseen tells whether a failed attempt certainly was not looked at by the user function, so that it may be repeated.
 func (a *attempt) unseen(err error) bool {
+	if err == nil {
+		return false
+	}
 	if a.refused.Load() || a.wasMoved() {
 		return true
 	}

@@ -35,9 +35,14 @@ func (s *Stream) sendUnconfirmed(msg []byte) error {
 			s.replay = nil
 		}
 	}
-	client, repeatable := s.client, s.replay != nil
+	a, client, repeatable := s.attempt, s.client, s.replay != nil
 	s.mu.Unlock()
-	return s.sent(client.SendMsg(&frame{bytes: msg}), repeatable)
+	err := client.SendMsg(&frame{bytes: msg})
+	if repeatable && !s.ended.Load() && (err == io.EOF || a.unseen(err)) {
+		// Refused, perhaps. Recv finds out, and repeats the message on another connection, or tells why it cannot.
+		return nil
+	}
+	return err
 }
 
 // confirm drops what was kept for a second try.

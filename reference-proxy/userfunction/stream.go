@@ -2,7 +2,6 @@ package userfunction
 
 import (
 	"context"
-	"io"
 	"sync"
 	"sync/atomic"
 
@@ -151,12 +150,3 @@ func (s *Stream) Cancel() {
 
 // errEnded is what Recv gives after Cancel.
 var errEnded = status.FromContextError(context.Canceled).Err()
-
-// sent tells Send what to make of gRPC's answer while the stream may still be repeated elsewhere.
-func (s *Stream) sent(err error, repeatable bool) error {
-	if err == io.EOF && repeatable && !s.ended.Load() {
-		// Perhaps refused. Recv finds out, and repeats the message on another connection, or tells why it cannot.
-		return nil
-	}
-	return err
-}

@@ -34,6 +34,8 @@ const (
 	NeedFrontendProcess = "process:frontend"
 	// NeedDurableStore: what the proxy has acknowledged survives its own restart. Not applicable to a store that lives in memory.
 	NeedDurableStore = "store:durable"
+	// NeedManagement: the address of the proxy's management endpoint is known ([ProxyTarget.Management]).
+	NeedManagement = "endpoint:management"
 )
 
 // Case is one independent observation of a target. Its fields never change after construction.

@@ -169,7 +169,7 @@ func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.En
 			if err != nil || snap.Seq <= present {
 				return err
 			}
-			return setRow(b, key, number(snap.Seq), snap.Payload)
+			return setRow(b, key, numberOf(snap.Seq), snap.Payload)
 		},
 	})
 }

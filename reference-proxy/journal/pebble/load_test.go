@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"sync"
@@ -19,24 +20,29 @@ type load struct {
 	mu     sync.Mutex
 	told   *sync.Cond
 	ledger ledger
-	budget int   // acknowledgements at which workers pause, so that checks keep up
-	err    error // the first that no worker should meet
-	ended  int   // workers that are done
+	acks   int
+	report io.Writer // gets every note as a line
+	budget int       // acknowledgements at which workers pause, so that checks keep up
+	err    error     // the first that no worker should meet
+	ended  int       // workers that are done
 }
 
-// ledger is what was acknowledged, and for values what was begun.
-type ledger struct {
-	acks     int
-	events   map[int]uint64 // worker -> last sequence number
-	puts     map[int]int    // worker -> last operation on its value
-	putsOpen map[int]int    // worker -> last operation that was begun
-	tokens   map[int]journal.Token
+// ledger is the newest note of each subject and worker.
+type ledger map[subject]uint64
+
+// subject is what a note is about.
+type subject struct {
+	what   string
+	worker int
 }
 
-func (l ledger) clone() ledger {
-	l.events, l.puts, l.putsOpen, l.tokens = maps.Clone(l.events), maps.Clone(l.puts), maps.Clone(l.putsOpen), maps.Clone(l.tokens)
-	return l
-}
+// What notes are about.
+const (
+	lastEvent = "event" // the last sequence number that was acknowledged
+	lastPut   = "put"   // the last operation on the value that was acknowledged
+	begunPut  = "begun" // the last one that was begun
+	lastToken = "token" // the newest token that was handed out
+)
 
 const (
 	workers       = 8
@@ -46,7 +52,7 @@ const (
 )
 
 func newLoad() *load {
-	l := &load{ledger: ledger{events: map[int]uint64{}, puts: map[int]int{}, putsOpen: map[int]int{}, tokens: map[int]journal.Token{}}}
+	l := &load{ledger: ledger{}, report: io.Discard}
 	l.told = sync.NewCond(&l.mu)
 	return l
 }
@@ -97,7 +103,7 @@ func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
 			if f, err = s.Claim(ctx, journal.Shard(w)); err != nil {
 				return err
 			}
-			l.ack(ctx, func(led *ledger) { led.tokens[w] = f.Token })
+			l.ack(ctx, subject{lastToken, w}, uint64(f.Token))
 		}
 		var batch [][]byte
 		for i := range batchOf(last) {
@@ -107,7 +113,7 @@ func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
 			return err
 		}
 		last += uint64(len(batch))
-		l.ack(ctx, func(led *ledger) { led.events[w] = last })
+		l.ack(ctx, subject{lastEvent, w}, last)
 		if n%snapshotEvery == 0 {
 			if err := s.SaveSnapshot(ctx, f, id, journal.Snapshot{Seq: last, Payload: []byte(fmt.Sprint(last))}); err != nil {
 				return err
@@ -122,9 +128,7 @@ func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
 
 // put does operation op on the worker's value: every seventh deletes it.
 func (l *load) put(ctx context.Context, s *pebble.Store, f journal.Fence, w, op int) error {
-	l.mu.Lock()
-	l.ledger.putsOpen[w] = op
-	l.mu.Unlock()
+	l.note(subject{begunPut, w}, uint64(op))
 	version := uint64((op - 1) % deleteEvery)
 	var err error
 	if op%deleteEvery == 0 {
@@ -135,20 +139,28 @@ func (l *load) put(ctx context.Context, s *pebble.Store, f journal.Fence, w, op 
 	if err != nil {
 		return err
 	}
-	l.ack(ctx, func(led *ledger) { led.puts[w] = op })
+	l.ack(ctx, subject{lastPut, w}, uint64(op))
 	return nil
 }
 
 // ack notes an acknowledgement, and pauses the worker if the budget is used up.
-func (l *load) ack(ctx context.Context, note func(*ledger)) {
+func (l *load) ack(ctx context.Context, s subject, n uint64) {
+	l.note(s, n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ledger.acks++
-	note(&l.ledger)
+	l.acks++
 	l.told.Broadcast()
-	for l.ledger.acks >= l.budget && ctx.Err() == nil {
+	for l.acks >= l.budget && ctx.Err() == nil {
 		l.told.Wait()
 	}
+}
+
+// note writes into the ledger.
+func (l *load) note(s subject, n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ledger[s] = n
+	fmt.Fprintln(l.report, s.what, s.worker, n)
 }
 
 // slack is how far the load may run on after an await, so that a crash finds it running.
@@ -158,20 +170,20 @@ const slack = 100
 func (l *load) await(more int) (ledger, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until := l.ledger.acks + more
+	until := l.acks + more
 	l.budget = until + slack
 	l.told.Broadcast()
-	for l.ledger.acks < until && l.ended < workers {
+	for l.acks < until && l.ended < workers {
 		l.told.Wait()
 	}
-	return l.ledger.clone(), l.err
+	return maps.Clone(l.ledger), l.err
 }
 
 // now returns the ledger.
 func (l *load) now() ledger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ledger.clone()
+	return maps.Clone(l.ledger)
 }
 
 // check holds a store that came back from a crash against what was acknowledged before
@@ -200,8 +212,8 @@ func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
 			}
 			more = m
 		}
-		if last < before.events[w] {
-			complain("worker %d: event %d was acknowledged, the last there is %d", w, before.events[w], last)
+		if acked := before[subject{lastEvent, w}]; last < acked {
+			complain("worker %d: event %d was acknowledged, the last there is %d", w, acked, last)
 		}
 		if !ends(last) {
 			complain("worker %d: the last event %d is in the middle of an append", w, last)
@@ -210,12 +222,12 @@ func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
 		if err != nil || found && string(snap.Payload) != fmt.Sprint(snap.Seq) {
 			complain("worker %d: snapshot %+v, %w", w, snap, err)
 		}
-		if err := checkValue(ctx, s, w, before.puts[w], after.putsOpen[w]); err != nil {
+		if err := checkValue(ctx, s, w, int(before[subject{lastPut, w}]), int(after[subject{begunPut, w}])); err != nil {
 			wrong = append(wrong, err)
 		}
 		f, err := s.Claim(ctx, journal.Shard(w))
-		if err != nil || f.Token <= before.tokens[w] {
-			complain("worker %d: token %d was handed out, now %d (%w)", w, before.tokens[w], f.Token, err)
+		if token := before[subject{lastToken, w}]; err != nil || uint64(f.Token) <= token {
+			complain("worker %d: token %d was handed out, now %d (%w)", w, token, f.Token, err)
 		}
 		if err := s.Append(ctx, f, id, last, nil); err != nil {
 			complain("worker %d: the next append: %w", w, err)

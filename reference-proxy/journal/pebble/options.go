@@ -49,8 +49,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Fatal is called, once, when the store cannot go on: Pebble failed to write its log
 	// and no longer knows what is on the disk. It should end the process, so that the next
-	// start finds out; nil: logs and exits with FatalExitCode. Should it return, every
-	// write fails with journal.ErrUnknownOutcome from then on.
+	// start finds out; nil: logs and exits with FatalExitCode. Should it return, no call
+	// succeeds any more: calls fail with journal.ErrUnknownOutcome, or hang on locks that
+	// Pebble left held, Close too.
 	Fatal func(error)
 
 	// FS is the file system that holds the directory; nil: the operating system's.

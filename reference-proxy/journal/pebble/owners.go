@@ -75,7 +75,7 @@ func (s *Store) Claim(ctx context.Context, shard journal.Shard) (journal.Fence, 
 	token := w.token + 1
 	b := s.db.NewBatch()
 	defer b.Close()
-	if err := setRow(b, fenceKey(shard), number(uint64(token))); err != nil {
+	if err := setRow(b, fenceKey(shard), numberOf(uint64(token))); err != nil {
 		return journal.Fence{}, err
 	}
 	if err := s.commit(b, pebble.Sync); err != nil {

@@ -76,6 +76,6 @@ func rowSize(parts ...[]byte) int {
 	return n
 }
 
-func number(n uint64) []byte {
+func numberOf(n uint64) []byte {
 	return binary.BigEndian.AppendUint64(make([]byte, 0, numberBytes), n)
 }

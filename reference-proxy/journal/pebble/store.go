@@ -117,7 +117,15 @@ func (s *Store) write(ctx context.Context, w write) error {
 }
 
 // commit writes b. After an error nobody knows what the disk has.
-func (s *Store) commit(b *pebble.Batch, wait *pebble.WriteOptions) error {
+func (s *Store) commit(b *pebble.Batch, wait *pebble.WriteOptions) (err error) {
+	// Pebble panics where its log fails before the fsync, with its locks held: whoever
+	// recovered further up would keep a store that hangs.
+	defer func() {
+		if p := recover(); p != nil {
+			s.Fatalf("commit: %v", p)
+			err = s.failed()
+		}
+	}()
 	if err := s.db.Apply(b, wait); err != nil {
 		return fmt.Errorf("%w: embedded store at %s: %w", journal.ErrUnknownOutcome, s.dir.path, err)
 	}

@@ -56,7 +56,7 @@ func (s *Store) PutValue(ctx context.Context, f journal.Fence, id journal.Entity
 			if err := s.expectVersion(id, key, expected); err != nil {
 				return err
 			}
-			return setRow(b, key, number(expected+1), payload)
+			return setRow(b, key, numberOf(expected+1), payload)
 		},
 	})
 	if err != nil {

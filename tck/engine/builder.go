@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
+)
+
+// live is a target that the engine looks after: [target.Process] or [target.Remote].
+type live interface {
+	suite.Process
+	Running() bool
+	Crash() (string, bool)
+	Close(ctx context.Context)
+}
+
+// builder makes targets that are not started yet.
+type builder struct {
+	config Config
+	data   string // a directory of this run's own
+	made   atomic.Int64
+}
+
+// kitInfo is how the kit introduces itself to a user function, in place of a proxy.
+func kitInfo() *cloudstate.ProxyInfo {
+	return &cloudstate.ProxyInfo{
+		ProtocolMajorVersion: 0, ProtocolMinorVersion: 2,
+		ProxyName: "cloudstate-tck", ProxyVersion: "1",
+		SupportedEntityTypes: []string{suite.Action, suite.CRDT, suite.EventSourced, suite.ValueEntity},
+	}
+}
+
+// frontend returns the user function under judgement.
+func (b *builder) frontend() (*suite.FrontendTarget, live, error) {
+	ref := b.config.Frontend
+	if !ref.Starts() {
+		remote := &target.Remote{Ref: ref, Probe: discovers(ref.Value)}
+		return &suite.FrontendTarget{Process: remote, Address: ref.Value}, remote, nil
+	}
+	port, err := target.FreePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	address := target.Loopback(port)
+	process, err := target.New(target.Config{
+		Ref:   ref,
+		Env:   []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port)},
+		Probe: func() target.Probe { return discovers(address) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &suite.FrontendTarget{Process: process, Address: address}, process, nil
+}
+
+// proxy returns the proxy under judgement, told to find its user function at functionPort of 127.0.0.1. recorder is where that user
+// function's calls are recorded: a discover seen there is half of the proxy's readiness.
+func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (*suite.ProxyTarget, live, error) {
+	ref := b.config.Proxy
+	if !ref.Starts() {
+		remote := &target.Remote{Ref: ref, Probe: ready(ref.Value, recorder, 0)}
+		return &suite.ProxyTarget{Process: remote, Address: ref.Value, Management: b.config.Management}, remote, nil
+	}
+	port, err := target.FreePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	management, err := target.FreePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	data := filepath.Join(b.data, fmt.Sprintf("proxy-%d", b.made.Add(1)))
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("making the proxy's data directory: %w", err)
+	}
+	env := []string{
+		"USER_FUNCTION_HOST=127.0.0.1", "USER_FUNCTION_PORT=" + strconv.Itoa(functionPort),
+		"HTTP_HOST=127.0.0.1", "HTTP_PORT=" + strconv.Itoa(port),
+		"MANAGEMENT_HOST=127.0.0.1", "MANAGEMENT_PORT=" + strconv.Itoa(management),
+		"CLOUDSTATE_DATA_DIR=" + data,
+	}
+	if b.config.Store != "" {
+		env = append(env, "CLOUDSTATE_STORE="+b.config.Store)
+	}
+	address := target.Loopback(port)
+	process, err := target.New(target.Config{
+		Ref:   ref,
+		Env:   env,
+		Probe: func() target.Probe { return ready(address, recorder, lastSeq(recorder)) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &suite.ProxyTarget{Process: process, Address: address, Management: target.Loopback(management)}, process, nil
+}
+
+// discovers is ready when the user function at address answers discover.
+func discovers(address string) target.Probe {
+	return func(ctx context.Context) error {
+		_, err := target.Discover(ctx, address, kitInfo())
+		return err
+	}
+}
+
+// ready is ready when the proxy has had an answer to discover, newer than the record numbered after, and accepts connections.
+func ready(address string, recorder *trace.Recorder, after uint64) target.Probe {
+	accepting := target.Accepting(address)
+	return func(ctx context.Context) error {
+		if _, answered := discovery(recorder, after); !answered {
+			return target.ErrUndiscovered
+		}
+		return accepting(ctx)
+	}
+}
+
+// discovery returns the latest ProxyInfo that was recorded after the record numbered after, and whether a discover was answered.
+func discovery(recorder *trace.Recorder, after uint64) (info *cloudstate.ProxyInfo, answered bool) {
+	for _, m := range recorder.Messages() {
+		if m.Seq <= after || m.Kind != trace.Data || m.Method != cloudstate.EntityDiscovery_Discover_FullMethodName {
+			continue
+		}
+		if sent, ok := m.Payload.(*cloudstate.ProxyInfo); ok {
+			info = sent
+		}
+		if m.From == trace.Frontend {
+			answered = true
+		}
+	}
+	return info, answered
+}
+
+func lastSeq(recorder *trace.Recorder) uint64 {
+	messages := recorder.Messages()
+	if len(messages) == 0 {
+		return 0
+	}
+	return messages[len(messages)-1].Seq
+}

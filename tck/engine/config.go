@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/spec"
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
+	"github.com/stateful-serverless/cloudstate/tck/verdict"
+)
+
+// Defaults of [Config].
+const (
+	DefaultTimeout      = 10 * time.Second
+	DefaultStartTimeout = 60 * time.Second
+)
+
+// Memory is the name of the store that does not outlive the proxy's process.
+const Memory = "memory"
+
+// Config says what to judge and with what.
+type Config struct {
+	// Proxy and Frontend are the targets; at least one is set. Both together make a pair besides.
+	Proxy, Frontend target.Ref
+	// Store is passed to a proxy that the kit starts (CLOUDSTATE_STORE). "" leaves the choice to the proxy, and counts as not durable.
+	Store string
+	// Management is host:port of the management endpoint of a proxy that is an address; empty when it has none.
+	Management string
+	// FunctionAddress is where a proxy that is an address looks for its user function; the kit listens there.
+	FunctionAddress string
+	// Kit names this program and its version in the report.
+	Kit string
+	// Catalogue is what is judged against.
+	Catalogue *spec.Catalogue
+	// Cases are all cases of the kit, whether wanted or not.
+	Cases []suite.Case
+	// Selection chooses among them.
+	Selection Selection
+	// Announced are the failures that are expected.
+	Announced []verdict.Announced
+	// Timeout bounds a case; StartTimeout bounds the start of a target. 0 means the defaults.
+	Timeout, StartTimeout time.Duration
+	// Seed determines the order of the cases.
+	Seed int64
+	// Schedule runs the steps; nil means [Ginkgo], which works once a process.
+	Schedule Schedule
+	// Events, when set, is told what happens as it happens, from one goroutine at a time.
+	Events Events
+}
+
+// Events is told what happens during a run.
+type Events interface {
+	// Starting is called before something that may take a while, such as bringing a target up.
+	Starting(what string)
+	// Finished is called after each case that was considered, in the order in which they ran.
+	Finished(c verdict.Case)
+}
+
+// silent is the Events of a run that nobody watches.
+type silent struct{}
+
+func (silent) Starting(string)       {}
+func (silent) Finished(verdict.Case) {}
+
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.StartTimeout <= 0 {
+		c.StartTimeout = DefaultStartTimeout
+	}
+	if c.Schedule == nil {
+		c.Schedule = Ginkgo
+	}
+	if c.Events == nil {
+		c.Events = silent{}
+	}
+	return c
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/mockfunction"
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/tck/intercept"
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
+)
+
+// traceLimit is how many messages of one case are kept.
+const traceLimit = 2000
+
+// stopTimeout bounds the orderly stop of a target at the end.
+const stopTimeout = 10 * time.Second
+
+// rig is what the cases of one kind run on: the targets, and the kit's parts around them.
+type rig struct {
+	recorder     *trace.Recorder
+	frontend     *suite.FrontendTarget
+	proxy        *suite.ProxyTarget
+	function     *mockfunction.Function
+	functionAddr string
+	relay        *intercept.Relay
+
+	parts []live // the targets, in the order in which they start
+	owned []live // those of parts that end with this rig
+	down  string // why no case can run on it any more
+}
+
+// frontendRig is for frontend cases. The frontend is the shared one when given.
+func (b *builder) frontendRig(front *suite.FrontendTarget, process live) (*rig, error) {
+	r := &rig{recorder: trace.NewRecorder(traceLimit), frontend: front, parts: []live{process}}
+	if front == nil {
+		var err error
+		if r.frontend, process, err = b.frontend(); err != nil {
+			return nil, err
+		}
+		r.parts, r.owned = []live{process}, []live{process}
+	}
+	return r, nil
+}
+
+// proxyRig is for proxy cases: a proxy, and either the shared mock function or a place for the case's own.
+func (b *builder) proxyRig(own bool) (*rig, error) {
+	r := &rig{recorder: trace.NewRecorder(traceLimit)}
+	port, err := b.functionPort()
+	if err != nil {
+		return nil, err
+	}
+	r.functionAddr = target.Loopback(port)
+	if !own {
+		config := suite.ModelFunction()
+		config.Recorder = r.recorder
+		r.function = mockfunction.New(config)
+		if err := r.function.Start(r.functionAddr); err != nil {
+			return nil, err
+		}
+	}
+	return r, r.addProxy(b, port)
+}
+
+// pairRig is for pair cases: the proxy, the frontend (shared when given), and the relay between them.
+func (b *builder) pairRig(front *suite.FrontendTarget, process live) (*rig, error) {
+	r, err := b.frontendRig(front, process)
+	if err != nil {
+		return nil, err
+	}
+	port, err := b.functionPort()
+	if err != nil {
+		return r, err
+	}
+	r.functionAddr = target.Loopback(port)
+	if r.relay, err = intercept.Start(r.functionAddr, r.frontend.Address, r.recorder); err != nil {
+		return r, err
+	}
+	return r, r.addProxy(b, port)
+}
+
+func (r *rig) addProxy(b *builder, functionPort int) error {
+	proxy, process, err := b.proxy(functionPort, r.recorder)
+	if err != nil {
+		return err
+	}
+	r.proxy = proxy
+	r.parts, r.owned = append(r.parts, process), append(r.owned, process)
+	return nil
+}
+
+// functionPort returns where the kit serves what a proxy takes for its user function.
+func (b *builder) functionPort() (int, error) {
+	if b.config.Proxy.Starts() {
+		return target.FreePort()
+	}
+	_, text, err := net.SplitHostPort(b.config.FunctionAddress)
+	if err != nil {
+		return 0, fmt.Errorf("--function-address %q: %w; a proxy that is an address needs host:port of the user function that it was configured with", b.config.FunctionAddress, err)
+	}
+	return strconv.Atoi(text)
+}
+
+// start starts what does not run, in order, and learns what the targets declare.
+func (r *rig) start(ctx context.Context) error {
+	for _, part := range r.parts {
+		if part.Controlled() {
+			if err := part.Launch(ctx); err != nil && !errors.Is(err, target.ErrRunning) {
+				return err
+			}
+		}
+		if err := part.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	if r.frontend != nil && r.frontend.Spec == nil {
+		answer, err := target.Discover(ctx, r.frontend.Address, kitInfo())
+		if err != nil {
+			return err
+		}
+		r.frontend.Spec = answer
+	}
+	if r.proxy != nil {
+		r.proxy.Info, _ = discovery(r.recorder, 0)
+	}
+	return nil
+}
+
+// heal brings back what a case has killed or what died. Its error is why no further case can run here.
+func (r *rig) heal(ctx context.Context) error {
+	for _, part := range r.parts {
+		if part.Running() {
+			continue
+		}
+		if err := part.Start(ctx); err != nil && !errors.Is(err, target.ErrRunning) {
+			return fmt.Errorf("the target could not be started again: %w", err)
+		}
+		if r.relay != nil {
+			r.relay.Reconnect()
+		}
+	}
+	return nil
+}
+
+// crashes tells which targets ended by themselves.
+func (r *rig) crashes() string {
+	var texts []string
+	for _, part := range r.parts {
+		if text, crashed := part.Crash(); crashed {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// logs returns the last lines of each target.
+func (r *rig) logs(n int) []string {
+	var lines []string
+	for _, part := range r.parts {
+		lines = append(lines, part.Logs(n)...)
+	}
+	return lines
+}
+
+// close ends everything that belongs to this rig alone, the proxy before what it calls.
+func (r *rig) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	for i := len(r.owned) - 1; i >= 0; i-- {
+		r.owned[i].Close(ctx)
+	}
+	if r.relay != nil {
+		r.relay.Close()
+	}
+	if r.function != nil {
+		r.function.Kill()
+	}
+}
+
+// env is what a case gets of this rig.
+func (r *rig) env(name, nonce string) suite.Env {
+	env := suite.Env{
+		Target: name, Nonce: nonce, Trace: r.recorder,
+		Frontend: r.frontend, Proxy: r.proxy, Function: r.function,
+	}
+	if r.relay != nil {
+		env.Intercepted = r.relay
+	} else {
+		env.FunctionAddress = r.functionAddr
+	}
+	return env
+}

@@ -1,0 +1,44 @@
+package frontend
+
+import (
+	"slices"
+
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+)
+
+// Full names of the TCK's model services.
+const (
+	esModel      = "cloudstate.tck.model.EventSourcedTckModel"
+	esTwo        = "cloudstate.tck.model.EventSourcedTwo"
+	esConfigured = "cloudstate.tck.model.EventSourcedConfigured"
+	veModel      = "cloudstate.tck.model.valueentity.ValueEntityTckModel"
+	veTwo        = "cloudstate.tck.model.valueentity.ValueEntityTwo"
+	veConfigured = "cloudstate.tck.model.valueentity.ValueEntityConfigured"
+	actModel     = "cloudstate.tck.model.action.ActionTckModel"
+	actTwo       = "cloudstate.tck.model.action.ActionTwo"
+)
+
+// Cases returns all cases that judge a frontend, in the order of SPEC.md.
+func Cases() []suite.Case {
+	return slices.Concat(
+		discoveryCases(),
+		descriptorCases(),
+		processCases(),
+		eventSourcedCases(),
+		eventSourcedSnapshotCases(),
+		eventSourcedReplayCases(),
+		eventSourcedFailureCases(),
+		eventSourcedViolationCases(),
+		valueEntityCases(),
+		valueEntityFailureCases(),
+		valueEntityViolationCases(),
+		actionUnaryCases(),
+		actionStreamCases(),
+		actionViolationCases(),
+		serializationCases(),
+		limitCases(),
+	)
+}
+
+// requires is a list of requirement ids; it only makes the tables of cases readable.
+func requires(ids ...string) []string { return ids }
