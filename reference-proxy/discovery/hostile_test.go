@@ -1,0 +1,141 @@
+package discovery
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/stateful-serverless/cloudstate/fixtures/descriptors"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
+)
+
+func hostile(t testing.TB, files ...*descriptorpb.FileDescriptorProto) []Problem {
+	t.Helper()
+	raw, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, problems := Validate(&cloudstate.EntitySpec{Proto: raw, ServiceInfo: version(0, 2)}, Options{Served: Kinds()})
+	return problems
+}
+
+// Each level of public imports doubles the ways to the bottom: a hundred small files would take longer than the universe has.
+func TestPublicImportsCannotMultiply(t *testing.T) {
+	var files []*descriptorpb.FileDescriptorProto
+	for level := range 100 {
+		for _, side := range []string{"a", "b"} {
+			file := &descriptorpb.FileDescriptorProto{Name: proto.String(fmt.Sprint(side, level))}
+			if level > 0 {
+				file.Dependency = []string{fmt.Sprint("a", level-1), fmt.Sprint("b", level-1)}
+				file.PublicDependency = []int32{0, 1}
+			}
+			files = append(files, file)
+		}
+	}
+	requireProblem(t, hostile(t, files...), "public imports")
+}
+
+// A chain of imports as long as the limit allows is only a chain.
+func TestLongImportChain(t *testing.T) {
+	var files []*descriptorpb.FileDescriptorProto
+	for i := range maxFiles {
+		file := &descriptorpb.FileDescriptorProto{Name: proto.String(fmt.Sprint(i))}
+		if i > 0 {
+			file.Dependency = []string{fmt.Sprint(i - 1)}
+		}
+		files = append([]*descriptorpb.FileDescriptorProto{file}, files...)
+	}
+	if problems := hostile(t, files...); len(problems) != 1 || problems[0].Code != "DISC-12" {
+		t.Errorf("%v", problems)
+	}
+	files[len(files)-1].Dependency = []string{fmt.Sprint(maxFiles - 1)}
+	problems := hostile(t, files...)
+	requireProblem(t, problems, "circle")
+	requireProblem(t, problems, "…")
+	requireProblem(t, hostile(t, append(files, &descriptorpb.FileDescriptorProto{Name: proto.String("more")})...), "at most 10000")
+}
+
+func TestStrangeFiles(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file *descriptorpb.FileDescriptorProto
+		want string
+	}{
+		"no name":           {&descriptorpb.FileDescriptorProto{Package: proto.String("p\x07")}, "has no name"},
+		"index":             {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), PublicDependency: []int32{-1}}, "File x cannot be used"},
+		"package":           {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), Package: proto.String("..")}, "File x cannot be used"},
+		"syntax":            {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), Syntax: proto.String("proto9")}, "File x cannot be used"},
+		"edition":           {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), Syntax: proto.String("editions"), Edition: descriptorpb.Edition(77777).Enum()}, "File x cannot be used"},
+		"name of a message": {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String(strings.Repeat("é", 9000))}}}, "File x cannot be used"},
+	} {
+		t.Run(name, func(t *testing.T) { requireProblem(t, hostile(t, tc.file), tc.want) })
+	}
+}
+
+// More key fields than the extractor has room for.
+func TestTooManyKeyFields(t *testing.T) {
+	message := &descriptorpb.DescriptorProto{Name: proto.String("M")}
+	for i := range maxKeyFields + 1 {
+		field := &descriptorpb.FieldDescriptorProto{
+			Name: proto.String(fmt.Sprint("f", i)), Number: proto.Int32(int32(i + 1)), Options: &descriptorpb.FieldOptions{},
+			Type: descriptorpb.FieldDescriptorProto_TYPE_BOOL.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		}
+		field.Options.ProtoReflect().SetUnknown([]byte{0xc0, 0x43, 0x01}) // 1080: true
+		message.Field = append(message.Field, field)
+	}
+	raw, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+		Name: proto.String("x.proto"), Syntax: proto.String("proto3"), MessageType: []*descriptorpb.DescriptorProto{message},
+		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("S"), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: proto.String("Do"), InputType: proto.String(".M"), OutputType: proto.String(".M")},
+		}}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, problems := Validate(&cloudstate.EntitySpec{Proto: raw, ServiceInfo: version(0, 2), Entities: []*cloudstate.Entity{
+		{EntityType: EventSourced.String(), ServiceName: "S", PersistenceId: "s"},
+	}}, Options{Served: Kinds()})
+	requireProblem(t, problems, "17 fields of M, the input of rpc S.Do, are marked as entity key")
+}
+
+// FuzzValidate feeds any descriptor set, under entities that name what the canonical permutations declare.
+func FuzzValidate(f *testing.F) {
+	entities := make(map[string]*cloudstate.Entity)
+	for _, p := range descriptors.All() {
+		f.Add(p.Proto)
+		for _, e := range p.Entities {
+			entities[e.GetServiceName()] = e
+		}
+	}
+	f.Fuzz(func(t *testing.T, set []byte) {
+		spec := &cloudstate.EntitySpec{Proto: set, ServiceInfo: version(0, 2)}
+		for _, e := range entities {
+			spec.Entities = append(spec.Entities, e)
+		}
+		_, problems := Validate(spec, Options{Served: Kinds()})
+		for _, p := range problems {
+			if p.Code == "" || p.Text == "" || p.Remedy == "" || len(p.String()) > 10_000 {
+				t.Errorf("%+v", p)
+			}
+		}
+		for _, e := range entities {
+			spec.Entities = []*cloudstate.Entity{e}
+			function, problems := Validate(spec, Options{Served: Kinds()})
+			if (function == nil) == (len(problems) == 0) {
+				t.Fatalf("function %v, problems %v", function, problems)
+			}
+			if function == nil {
+				continue
+			}
+			for _, m := range function.Services[0].Methods {
+				if m.Key != nil {
+					_, _ = m.Key.Extract(set)
+				} else if function.Services[0].Kind != Action {
+					t.Errorf("%s has no key", m.Path)
+				}
+			}
+		}
+	})
+}
