@@ -20,8 +20,8 @@ type Action struct {
 	Owner Claim
 }
 
-// ActionBehaviour makes the instance that answers a new call of the given full method, whose first command is header. It is
-// called by many goroutines.
+// ActionBehaviour makes the instance that answers a new call of the given full method, whose first command is header; nil if it
+// knows no such service or method, which fails the call. It is called by many goroutines.
 type ActionBehaviour func(method string, header *action.ActionCommand) ActionInstance
 
 // ActionInstance answers one call; its methods are called one at a time. The unary and streamed-in forms take one response in
@@ -72,6 +72,9 @@ func (f *Function) handleAction(transport grpc.ServerStream, method string) erro
 		return s.finish(violation("an action call begins with a command"))
 	}
 	instance := f.cfg.Action(method, item.Msg)
+	if instance == nil {
+		return s.finish(status.Newf(codes.Unimplemented, "no action %s/%s is served here", owner.Service, owner.ID))
+	}
 	if manyIn(method) {
 		item = s.ReceiveNow()
 	}

@@ -19,7 +19,8 @@ type EventSourced struct {
 	Owner Claim
 }
 
-// EventSourcedBehaviour makes the instance that answers a new stream. It is called by many goroutines.
+// EventSourcedBehaviour makes the instance that answers a new stream; nil if init names a service that it does not know, which
+// fails the stream. It is called by many goroutines.
 type EventSourcedBehaviour func(init *eventsourced.EventSourcedInit) EventSourcedInstance
 
 // EventSourcedInstance answers one stream; its methods are called one at a time.
@@ -76,12 +77,18 @@ func (f *Function) handleEventSourced(transport grpc.ServerStream, method string
 		return s.finish(violation("an event sourced stream begins with init"))
 	}
 	instance := f.cfg.EventSourced(init)
+	if instance == nil {
+		return s.finish(violation("no event sourced entity %q is served here", owner.Service))
+	}
 	for {
 		item := s.ReceiveNow()
 		switch message := item.Msg.GetMessage().(type) {
 		case *eventsourced.EventSourcedStreamIn_Event:
 			instance.Event(message.Event)
 		case *eventsourced.EventSourcedStreamIn_Command:
+			if id := message.Command.GetEntityId(); id != owner.ID {
+				return s.finish(violation("a command for %q came on the stream of %q", id, owner.ID))
+			}
 			reply := instance.Command(message.Command)
 			if reply == nil {
 				continue

@@ -19,7 +19,8 @@ type ValueEntity struct {
 	Owner Claim
 }
 
-// ValueEntityBehaviour makes the instance that answers a new stream. It is called by many goroutines.
+// ValueEntityBehaviour makes the instance that answers a new stream; nil if init names a service that it does not know, which
+// fails the stream. It is called by many goroutines.
 type ValueEntityBehaviour func(init *valueentity.ValueEntityInit) ValueEntityInstance
 
 // ValueEntityInstance answers one stream; its methods are called one at a time.
@@ -69,11 +70,17 @@ func (f *Function) handleValueEntity(transport grpc.ServerStream, method string)
 		return s.finish(violation("a value entity stream begins with init"))
 	}
 	instance := f.cfg.ValueEntity(init)
+	if instance == nil {
+		return s.finish(violation("no value entity %q is served here", owner.Service))
+	}
 	for {
 		item := s.ReceiveNow()
 		command := item.Msg.GetCommand()
 		if command == nil {
 			return s.finish(closing(item.Bad, item.End))
+		}
+		if id := command.GetEntityId(); id != owner.ID {
+			return s.finish(violation("a command for %q came on the stream of %q", id, owner.ID))
 		}
 		reply := instance.Command(command)
 		if reply == nil {

@@ -9,8 +9,19 @@ import (
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
 )
 
+// commands are the model's commands by the form of call that each has.
+var commands = map[string]string{
+	protocol.ActionProtocol_HandleUnary_FullMethodName:       "ProcessUnary",
+	protocol.ActionProtocol_HandleStreamedIn_FullMethodName:  "ProcessStreamedIn",
+	protocol.ActionProtocol_HandleStreamedOut_FullMethodName: "ProcessStreamedOut",
+	protocol.ActionProtocol_HandleStreamed_FullMethodName:    "ProcessStreamed",
+}
+
 // Action makes an instance of the action model services; it is a [mockfunction.ActionBehaviour].
 func Action(method string, header *protocol.ActionCommand) mockfunction.ActionInstance {
+	if header.GetServiceName() != ActionTwo && (header.GetServiceName() != ActionService || commands[method] != header.GetName()) {
+		return nil
+	}
 	combine := method == protocol.ActionProtocol_HandleUnary_FullMethodName ||
 		method == protocol.ActionProtocol_HandleStreamedIn_FullMethodName
 	return &actionCall{service: header.GetServiceName(), combine: combine, combined: &protocol.ActionResponse{}}

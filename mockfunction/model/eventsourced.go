@@ -23,6 +23,11 @@ type EventSourced struct {
 
 // New makes an instance; it is a [mockfunction.EventSourcedBehaviour].
 func (b EventSourced) New(init *protocol.EventSourcedInit) mockfunction.EventSourcedInstance {
+	switch init.GetServiceName() {
+	case EventSourcedService, EventSourcedTwo, EventSourcedConfigured:
+	default:
+		return nil
+	}
 	if b.SnapshotEvery == 0 {
 		b.SnapshotEvery = DefaultSnapshotEvery
 	}
@@ -47,6 +52,10 @@ func (e *eventSourced) Event(event *protocol.EventSourcedEvent) {
 
 func (e *eventSourced) Command(command *cloudstate.Command) *protocol.EventSourcedReply {
 	out := &protocol.EventSourcedReply{CommandId: command.GetId()}
+	if name := commandName(e.service == EventSourcedService); command.GetName() != name {
+		out.ClientAction = failure(command.GetId(), "no such command: "+command.GetName(), false)
+		return out
+	}
 	if e.service != EventSourcedService {
 		out.ClientAction = reply(&eventsourced.Response{})
 		return out

@@ -60,6 +60,14 @@ func pack(m proto.Message) *anypb.Any {
 	return a
 }
 
+// commandName is the only command of an entity service: that of the models that do what they are told, or of the others.
+func commandName(obeys bool) string {
+	if obeys {
+		return "Process"
+	}
+	return "Call"
+}
+
 func reply(payload proto.Message) *cloudstate.ClientAction {
 	return &cloudstate.ClientAction{Action: &cloudstate.ClientAction_Reply{Reply: &cloudstate.Reply{Payload: pack(payload)}}}
 }

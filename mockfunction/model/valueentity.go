@@ -9,6 +9,11 @@ import (
 
 // ValueEntity makes an instance of the value entity model services; it is a [mockfunction.ValueEntityBehaviour].
 func ValueEntity(init *protocol.ValueEntityInit) mockfunction.ValueEntityInstance {
+	switch init.GetServiceName() {
+	case ValueEntityService, ValueEntityTwo, ValueEntityConfigured:
+	default:
+		return nil
+	}
 	e := &valueEntity{service: init.GetServiceName()}
 	var stored valueentity.Persisted
 	if value := init.GetState().GetValue(); value != nil && value.UnmarshalTo(&stored) == nil {
@@ -24,6 +29,10 @@ type valueEntity struct {
 
 func (e *valueEntity) Command(command *cloudstate.Command) *protocol.ValueEntityReply {
 	out := &protocol.ValueEntityReply{CommandId: command.GetId()}
+	if name := commandName(e.service == ValueEntityService); command.GetName() != name {
+		out.ClientAction = failure(command.GetId(), "no such command: "+command.GetName(), false)
+		return out
+	}
 	if e.service != ValueEntityService {
 		out.ClientAction = reply(&valueentity.Response{})
 		return out

@@ -154,4 +154,3 @@ func streamedCase(o outcome) suite.Case {
 			a.ends("ACT-17")
 		})
 }
-

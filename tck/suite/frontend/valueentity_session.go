@@ -127,7 +127,9 @@ func (v *veStream) fails(requirement, why string) {
 type vePart func(*protocol.ValueEntityReply)
 
 // veState is the client action that answers with the model's state.
-func veState(state string) *cloudstate.ClientAction { return replyWith(&model.Response{Message: state}) }
+func veState(state string) *cloudstate.ClientAction {
+	return replyWith(&model.Response{Message: state})
+}
 
 func veForwarded(id string) *cloudstate.ClientAction { return forwardTo(veTwo, &model.Request{Id: id}) }
 
