@@ -64,6 +64,10 @@ lint-protocols: $(BUF) ## buf lint, buf format, and buf breaking against the las
 	$(BUF) format --diff --exit-code
 	@ci/breaking.sh
 
+.PHONY: foreign-java
+foreign-java: ## Build the user function on the published Java library into out/foreign/java
+	@ci/foreign-java.sh
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@ci/fuzz.sh $(FUZZTIME)
