@@ -110,22 +110,30 @@ func (h *handshake) told(text string) failure {
 	return f
 }
 
-// pause reports the failure and waits for the back-off to pass, or for a new connection to be needed. It returns false when ctx ended.
+// pause reports the failure and waits for the back-off to pass. It returns false when ctx ended.
 func (h *handshake) pause(ctx context.Context, f failure) bool {
-	timer := time.NewTimer(h.backoff.next(f.first))
+	length := h.backoff.next(f.first)
+	end := time.Now().Add(length)
+	timer := time.NewTimer(length)
 	defer timer.Stop()
 	if f.report != "" {
 		h.report(ctx, f.report)
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-h.uf.Disconnected():
-		// Whoever answers next is another one: it has heard nothing yet, and need not wait long for what its predecessor did.
-		h.reported = ""
-		return h.pause(ctx, failure{first: reconnectPause})
-	case <-timer.C:
-		return true
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-h.uf.Disconnected():
+			// Whoever answers next is another one: it has heard nothing yet, and need not wait for what its predecessor did.
+			h.reported = ""
+			h.backoff.reset()
+			if time.Until(end) > reconnectPause {
+				timer.Reset(reconnectPause)
+				end = time.Now().Add(reconnectPause)
+			}
+		}
 	}
 }
 
