@@ -19,7 +19,7 @@ import (
 // (DISC-48), and because the order of the list is fixed (SERV-24). The two versions
 // of the protocol have the same messages on the wire, so one handler serves both.
 func registerReflection(s *grpc.Server, e *Edge) {
-	for _, name := range []string{"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"} {
+	for _, name := range reflectionServices {
 		s.RegisterService(&grpc.ServiceDesc{
 			ServiceName: name,
 			Streams: []grpc.StreamDesc{{
@@ -31,6 +31,8 @@ func registerReflection(s *grpc.Server, e *Edge) {
 		}, nil)
 	}
 }
+
+var reflectionServices = []string{"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
 
 type (
 	reflectionRequest  = grpc_reflection_v1.ServerReflectionRequest
@@ -187,4 +189,10 @@ func extension(f *discovery.Function, extendee string, number int32) protoreflec
 		}
 	}
 	return nil
+}
+
+// OwnServices are the full names of the services that an edge serves itself; a user
+// function cannot serve them.
+func OwnServices() []string {
+	return append([]string{"grpc.health.v1.Health"}, reflectionServices...)
 }

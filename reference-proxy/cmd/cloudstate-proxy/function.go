@@ -8,6 +8,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
 )
 
 // served are the entity kinds that this configuration serves (DISC-04).
@@ -71,4 +72,23 @@ func (e entityTypes) of(s *discovery.Service) *driver.Type {
 		e[k] = driver.Value(s.Name, s.PersistenceID, s.PassivationTimeout)
 	}
 	return e[k]
+}
+
+// discoveryConfig says how the user function is asked, and what may be in its answer.
+func (p *proxy) discoveryConfig() discovery.Config {
+	return discovery.Config{
+		Options: discovery.Options{
+			Served:          served(p.cfg),
+			SkipUnsupported: p.cfg.UnsupportedEntities == config.UnsupportedSkip,
+			StrictVersion:   p.cfg.StrictVersion,
+			StoreHint:       "Start the proxy with --store embedded (CLOUDSTATE_STORE=embedded), or with --store memory to try it out.",
+			Reserved:        serve.OwnServices(),
+		},
+		ProxyName:     "cloudstate-reference-proxy",
+		ProxyVersion:  version(),
+		BackoffMin:    p.cfg.DiscoveryBackoffMin,
+		BackoffMax:    p.cfg.DiscoveryBackoffMax,
+		BackoffFactor: p.cfg.DiscoveryBackoffFactor,
+		Logger:        p.log,
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/memory"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
-	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
 )
@@ -66,6 +65,7 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		Port:           cfg.UserFunctionPort,
 		MaxMessageSize: int(cfg.MaxUserFunctionMessageSize),
 		MaxConnections: cfg.UserFunctionConnections,
+		Logger:         log,
 	})
 	if err != nil {
 		return nil, err
