@@ -16,7 +16,7 @@ var (
 	bindForm  = regexp.MustCompile(`^\(([^(),]*), ([^(),]*)\) ?(.*)$`)
 	sinceForm = regexp.MustCompile(`^\{since (\d+\.\d+\.\d+)\} (.*)$`)
 	levelForm = regexp.MustCompile(`^(MUST NOT|MUST|SHOULD NOT|SHOULD|MAY),? (.+)$`)
-	gapsForm  = regexp.MustCompile(`^(.*\S) \[(GAP-\d{2,3}(?:, GAP-\d{2,3})*)\]$`)
+	gapsForm  = regexp.MustCompile(`^\[(GAP-\d{2,3}(?:, GAP-\d{2,3})*)\]$`)
 	codeSpan  = regexp.MustCompile("`[^`]*`")
 	nextStart = regexp.MustCompile(`[.!?]\s+\p{Lu}`)
 )
@@ -108,9 +108,7 @@ func splitID(id string) (area string, number int, err error) {
 func (p *parser) body(r *Requirement, rest string) {
 	if reason, ok := strings.CutPrefix(rest, "WITHDRAWN:"); ok {
 		r.Withdrawn = strings.TrimSpace(reason)
-		if m := gapsForm.FindStringSubmatch(r.Withdrawn); m != nil {
-			r.Withdrawn, r.Gaps = m[1], strings.Split(m[2], ", ")
-		}
+		r.Withdrawn, r.Gaps = cutGaps(r.Withdrawn)
 		if r.Withdrawn == "" {
 			p.fault(r.Line, r.ID+" is withdrawn without a reason", "write why after WITHDRAWN:, and what took its place")
 		}
@@ -133,9 +131,7 @@ func (p *parser) body(r *Requirement, rest string) {
 		p.fault(r.Line, r.ID+" has braces that cannot be read", "write {since 0.3.0} before the level, or nothing")
 		return
 	}
-	if m := gapsForm.FindStringSubmatch(rest); m != nil {
-		rest, r.Gaps = m[1], strings.Split(m[2], ", ")
-	}
+	rest, r.Gaps = cutGaps(rest)
 	if m := levelForm.FindStringSubmatch(rest); m != nil {
 		r.Level = Level(m[1])
 	} else {
@@ -143,6 +139,19 @@ func (p *parser) body(r *Requirement, rest string) {
 	}
 	r.Text = rest
 	p.sentence(r)
+}
+
+// cutGaps takes the gaps in brackets off the end of a text; there may be none.
+func cutGaps(text string) (rest string, gaps []string) {
+	at := strings.LastIndex(text, " [")
+	if at < 0 {
+		return text, nil
+	}
+	m := gapsForm.FindStringSubmatch(text[at+1:])
+	if m == nil {
+		return text, nil
+	}
+	return strings.TrimSpace(text[:at]), strings.Split(m[1], ", ")
 }
 
 // sentence holds the text to one sentence, which is what one id can prove.
