@@ -1,6 +1,7 @@
 package eventsourced_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -247,4 +248,78 @@ func pack(t *testing.T, message proto.Message) *anypb.Any {
 		t.Fatal(err)
 	}
 	return packed
+}
+
+// TestInstancesApart has many instances at work at once, some of which panic: each keeps its own state and order, and a
+// panic ends the stream of its own instance only. Run it with -race.
+func TestInstancesApart(t *testing.T) {
+	const instances, commands = 50, 20
+	address, _ := servertest.Start(t, &cloudstate.Server{Services: []cloudstate.Service{entity(snapshots())}})
+	proxy, err := mockproxy.Dial(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	failed := make(chan error, instances)
+	for i := range instances {
+		go func() {
+			err := converse(t.Context(), proxy, fmt.Sprint("e", i), commands, i%5 == 0)
+			if err != nil {
+				err = fmt.Errorf("instance %d: %w", i, err)
+			}
+			failed <- err
+		}()
+	}
+	for range instances {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// converse emits one event a command, and has the last command panic if asked to.
+func converse(ctx context.Context, proxy *mockproxy.Proxy, id string, commands int, panics bool) error {
+	stream, err := proxy.EventSourced(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Cancel()
+	if err := stream.Init(service, id); err != nil {
+		return err
+	}
+	want := ""
+	for i := 1; i <= commands; i++ {
+		value := fmt.Sprintf("%s/%d ", id, i)
+		want += value
+		emit := &model.RequestAction{Action: &model.RequestAction_Emit{Emit: &model.Emit{Value: value}}}
+		if err := stream.Command(int64(i), "Process", &model.Request{Id: id, Actions: []*model.RequestAction{emit}}); err != nil {
+			return err
+		}
+		out, err := stream.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		got := &model.Response{}
+		if err := out.GetReply().GetClientAction().GetReply().GetPayload().UnmarshalTo(got); err != nil {
+			return err
+		}
+		if out.GetReply().GetCommandId() != int64(i) || got.GetMessage() != want {
+			return fmt.Errorf("command %d of state %q answered with %v", i, want, out)
+		}
+	}
+	if !panics {
+		return stream.Passivate(ctx)
+	}
+	fail := &model.RequestAction{Action: &model.RequestAction_Fail{Fail: &model.Fail{Message: "panic:now"}}}
+	if err := stream.Command(int64(commands+1), "Process", &model.Request{Id: id, Actions: []*model.RequestAction{fail}}); err != nil {
+		return err
+	}
+	if out, err := stream.Recv(ctx); err != nil || out.GetFailure().GetCommandId() != int64(commands+1) {
+		return fmt.Errorf("the panic was answered with %v, %w", out, err)
+	}
+	var end *wire.End
+	if _, err := stream.Recv(ctx); !errors.As(err, &end) {
+		return fmt.Errorf("the stream went on after a panic: %w", err)
+	}
+	return nil
 }
