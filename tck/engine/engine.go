@@ -260,7 +260,7 @@ func (r *run) target() verdict.Target {
 func (r *run) close(ctx context.Context) {
 	for _, kind := range []suite.Kind{suite.Pair, suite.Proxy, suite.Frontend} {
 		if made := r.rigs[kind]; made != nil {
-			made.close(ctx)
+			made.close(ctx, false)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if c.OwnTarget {
 		var err error
 		if rig, err = r.own(c.Kind); rig != nil {
-			defer rig.close(ctx)
+			defer rig.close(ctx, true)
 		}
 		if err != nil {
 			return r.unrun(c, verdict.Error, "preparing the case's own target: "+err.Error(), false)

@@ -168,11 +168,15 @@ func (r *rig) logs(n int) []string {
 	return lines
 }
 
-// close ends everything that belongs to this rig alone, the proxy before what it calls.
-func (r *rig) close(ctx context.Context) {
+// close ends everything that belongs to this rig alone, the proxy before what it calls. Targets of a single case are ended by force:
+// nobody looks at how they would stop.
+func (r *rig) close(ctx context.Context, force bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	for i := len(r.owned) - 1; i >= 0; i-- {
+		if force {
+			_ = r.owned[i].Kill(ctx) // it does not run, or Close below says more
+		}
 		r.owned[i].Close(ctx)
 	}
 	if r.relay != nil {

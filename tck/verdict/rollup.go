@@ -128,7 +128,7 @@ func summarize(report *Report, announced []Announced, faults []string) Summary {
 		s.Cases.add(c)
 	}
 	for _, r := range report.Requirements {
-		s.Requirements.of(r.Level).add(r)
+		s.Requirements.Add(r)
 	}
 	broken := brokenProblems(report)
 	broken = append(broken, stale(report, announced)...)
@@ -209,14 +209,15 @@ func leftOut(report *Report, r Requirement) bool {
 	return false
 }
 
-func (c *RequirementCounts) of(level spec.Level) *Counts {
-	switch level.Class() {
+// Add counts r under the class of its level.
+func (c *RequirementCounts) Add(r Requirement) {
+	switch r.Level.Class() {
 	case spec.Must:
-		return &c.Must
+		c.Must.add(r)
 	case spec.Should:
-		return &c.Should
+		c.Should.add(r)
 	default:
-		return &c.May
+		c.May.add(r)
 	}
 }
 

@@ -1,0 +1,15 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/suite/frontend"
+)
+
+// Cases returns every case of the kit, in the order in which lists show them.
+func Cases() []suite.Case {
+	return slices.Concat(
+		frontend.Cases(),
+	)
+}

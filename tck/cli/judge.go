@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/spec"
+	"github.com/stateful-serverless/cloudstate/tck/engine"
+	"github.com/stateful-serverless/cloudstate/tck/report"
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
+	"github.com/stateful-serverless/cloudstate/tck/verdict"
+)
+
+// runCommand is `cloudstate-tck run`.
+type runCommand struct {
+	Proxy    string `placeholder:"TARGET" help:"The proxy to judge: builtin:reference, exec:<command line> (run by sh, told by the environment where to listen), or addr:<host:port>."`
+	Frontend string `placeholder:"TARGET" help:"The frontend to judge, serving the TCK's model: builtin:go, exec:<command line>, or addr:<host:port>."`
+	Store    string `placeholder:"NAME" help:"The store that the proxy is started with (CLOUDSTATE_STORE), such as memory or embedded; its data directory is new for each run."`
+
+	Suite []string `enum:"frontend,proxy,pair" placeholder:"KIND" help:"Only cases of this kind: frontend, proxy or pair. May be repeated."`
+	Label string   `placeholder:"EXPR" help:"Only cases whose labels match, such as 'es && must'. Labels: kind, area, profile, party, level; see cloudstate-tck list."`
+	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
+
+	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
+	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
+	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
+	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
+	Seed             int64         `default:"0" help:"Seed of the order of the cases; 0 draws one. The report says which it was."`
+
+	Management      string `placeholder:"HOST:PORT" help:"Management endpoint of a proxy that is an address."`
+	FunctionAddress string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where a proxy that is an address looks for its user function; the kit listens there (${default})."`
+}
+
+// Run judges.
+func (c *runCommand) Run(ctx context.Context, stdio Stdio) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	live := newProgress(stdio.Err, terminal(stdio.Err))
+	config.Events = live
+	result, err := engine.Run(ctx, config)
+	live.done()
+	if err != nil {
+		return err
+	}
+	var paths []string
+	if c.Out != "" {
+		if paths, err = report.Write(c.Out, result); err != nil {
+			return err
+		}
+	}
+	if err := report.Console(stdio.Out, result, config.Catalogue, terminal(stdio.Out), paths); err != nil {
+		return err
+	}
+	switch result.Summary.Conclusion {
+	case verdict.Conforms:
+		return nil
+	case verdict.Breaks:
+		return exitStatus(ExitFailed)
+	default:
+		return exitStatus(ExitIncomplete)
+	}
+}
+
+// config turns the flags into what the engine wants.
+func (c *runCommand) config() (engine.Config, error) {
+	catalogue, err := spec.Load()
+	if err != nil {
+		return engine.Config{}, err
+	}
+	config := engine.Config{
+		Store: c.Store, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
+		Catalogue: catalogue, Cases: Cases(),
+		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
+		Timeout:   c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
+	}
+	if config.Seed == 0 {
+		config.Seed = time.Now().UnixNano()%1_000_000 + 1
+	}
+	if c.Timeout <= 0 || c.StartTimeout <= 0 {
+		return config, fmt.Errorf("--timeout and --start-timeout must be above 0, such as 10s")
+	}
+	for _, kind := range c.Suite {
+		config.Selection.Suites = append(config.Selection.Suites, suite.Kind(kind))
+	}
+	if c.Proxy != "" {
+		if config.Proxy, err = target.Parse(target.Proxy, c.Proxy); err != nil {
+			return config, err
+		}
+	}
+	if c.Frontend != "" {
+		if config.Frontend, err = target.Parse(target.Frontend, c.Frontend); err != nil {
+			return config, err
+		}
+	}
+	if c.ExpectedFailures != "" {
+		text, err := os.ReadFile(filepath.Clean(c.ExpectedFailures))
+		if err != nil {
+			return config, fmt.Errorf("--expected-failures: %w", err)
+		}
+		if config.Announced, err = verdict.ParseAnnounced(c.ExpectedFailures, text, catalogue, config.Cases); err != nil {
+			return config, err
+		}
+	}
+	return config, nil
+}
+
+// kit names this program and its version.
+func kit() string {
+	version := "unreleased"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		version = info.Main.Version
+	}
+	return "cloudstate-tck " + version
+}

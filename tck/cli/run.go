@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit statuses.
+const (
+	// ExitOK: the run conforms (or the list was printed).
+	ExitOK = 0
+	// ExitFailed: a MUST failed that was not announced, or an announced failure did not happen.
+	ExitFailed = 1
+	// ExitUsage: what was asked for makes no sense; nothing was started.
+	ExitUsage = 2
+	// ExitIncomplete: nothing failed, but not everything that applies was judged: a target did not come up, the kit was at fault, a case is missing.
+	ExitIncomplete = 3
+)
+
+// Stdio is where the command writes.
+type Stdio struct{ Out, Err io.Writer }
+
+// commands is the grammar of the command line.
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
+	List    listCommand    `cmd:"" help:"List the cases."`
+	Explain explainCommand `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+}
+
+const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.
+
+A library is judged by its TCK model: a user function with the services of protocols/tck. A proxy is judged with a user function that the kit
+plays. Both together are judged as a pair besides, with a recorder between them.
+
+Examples:
+
+  cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store embedded --out out/tck
+  cloudstate-tck run --frontend 'exec:java -jar model.jar' --expected-failures known.yaml
+  cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
+  cloudstate-tck explain ES-20
+
+Exit status: 0 conforms; 1 a MUST failed, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
+everything that applies was judged.`
+
+// Run executes the command line args (without the program's name) and returns the exit status. It returns when ctx ends, with the report of what
+// ran until then. A process can judge once: Ginkgo allows no second run.
+func Run(ctx context.Context, args []string, stdio Stdio) int {
+	var grammar commands
+	exited := -1
+	parser, err := kong.New(&grammar,
+		kong.Name("cloudstate-tck"), kong.Description(description), kong.Writers(stdio.Out, stdio.Err),
+		kong.Exit(func(code int) { exited = code; panic(helpShown{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(stdio))
+	if err != nil {
+		return fail(stdio, ExitUsage, err)
+	}
+	parsed, helped, err := parse(parser, args)
+	if helped {
+		return exited
+	}
+	if err != nil {
+		fail(stdio, ExitUsage, err)
+		_, _ = fmt.Fprintln(stdio.Err, "Try cloudstate-tck --help, or cloudstate-tck run --help.")
+		return ExitUsage
+	}
+	err = parsed.Run()
+	var status exitStatus
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &status):
+		return int(status)
+	default:
+		return fail(stdio, ExitUsage, err)
+	}
+}
+
+// exitStatus ends a command with a status and no further words.
+type exitStatus int
+
+// Error implements error.
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// helpShown unwinds the parser after --help, which by itself would end the process.
+type helpShown struct{}
+
+func parse(parser *kong.Kong, args []string) (parsed *kong.Context, helped bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(helpShown); !ok {
+				panic(p)
+			}
+			helped = true
+		}
+	}()
+	parsed, err = parser.Parse(args)
+	return parsed, false, err
+}
+
+func fail(stdio Stdio, status int, err error) int {
+	_, _ = fmt.Fprintf(stdio.Err, "cloudstate-tck: %v\n", err)
+	return status
+}
+
+// terminal tells whether w shows colours: it is a terminal, and nobody said NO_COLOR.
+func terminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
