@@ -262,12 +262,11 @@ func (ln *lane) dial() {
 func (ln *lane) add(l *link) {
 	p := ln.pool
 	ln.dialling--
-	ln.failures, ln.lastErr, ln.retryAt = 0, nil, time.Time{}
-	p.probing = false
 	l.state, l.generation, l.idleSince = usable, p.generation, time.Now()
 	ln.links = append(ln.links, l)
 	ln.all[l] = struct{}{}
 	p.cfg.Logger.Debug("connected to the user function", "lane", ln.name, "connections", len(ln.links), "limit", l.limit)
+	p.reached()
 	ln.serve()
 	if l.active == 0 && len(ln.links) > ln.base {
 		ln.scheduleTrim(p.cfg.IdleTimeout)

@@ -151,6 +151,18 @@ func (p *Pool) lost(l *link, reason error) {
 	l.lane.serve()
 }
 
+// reached ends every lane's pause between attempts to connect: the user function is there.
+func (p *Pool) reached() {
+	p.probing = false
+	for _, ln := range p.lanes() {
+		ln.lastErr = nil
+		if ln.failures > 0 {
+			ln.failures, ln.retryAt = 0, time.Time{}
+			ln.serve()
+		}
+	}
+}
+
 // anyUsable tells whether a connection of the given generation or an older one can be used.
 func (p *Pool) anyUsable(generation uint64) bool {
 	for _, ln := range p.lanes() {
