@@ -24,4 +24,5 @@ if ! build --offline >"$output/offline.log" 2>&1; then
   build
 fi
 test -s "$output/foreign-java.jar"
+rm -rf "$source/target"
 printf '%s\n' "$inputs" >"$output/inputs"
