@@ -15,3 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestStore(t *testing.T) {
 	journaltest.Run(t, func(*testing.T) journal.Store { return memory.New() })
 }
+
+func BenchmarkStore(b *testing.B) {
+	journaltest.Bench(b, func(*testing.B) journal.Store { return memory.New() })
+}

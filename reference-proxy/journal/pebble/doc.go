@@ -39,6 +39,8 @@
 // # What it cannot see
 //
 // A crash may leave half a record at the end of Pebble's log, which is dropped on the next
-// start: it was never acknowledged. Damage done by the disk to exactly the last record
-// of that log after a crash looks the same. An orderly Close leaves nothing in the log.
+// start: it was never acknowledged. If the disk damages what was synced within the last block
+// of that log (32 KiB), between the crash and the next start, this looks the same, and what
+// follows the damage is lost without a word. Damage before that block is noticed. An
+// orderly Close leaves nothing in the log.
 package pebble

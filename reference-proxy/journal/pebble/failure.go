@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -57,11 +58,21 @@ func (s *Store) damage(id journal.EntityID, cause error, format string, args ...
 	return &journal.CorruptError{Path: s.dir.path, ID: id, What: fmt.Sprintf(format, args...), Cause: cause}
 }
 
+// oneLine is an error of Pebble's without the lines that it adds for its own developers.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string {
+	line, _, _ := strings.Cut(e.error.Error(), "\n")
+	return line
+}
+
+func (e oneLine) Unwrap() error { return e.error }
+
 // trouble is the error for Pebble having failed to read rows of id. Its message
 // names the damaged file.
 func (s *Store) trouble(id journal.EntityID, cause error) error {
-	if errors.Is(cause, pebble.ErrCorruption) {
-		return s.damage(id, cause, "a file is damaged")
+	if pebble.IsCorruptionError(cause) {
+		return s.damage(id, oneLine{cause}, "a file is damaged")
 	}
 	return fmt.Errorf("embedded store at %s: reading %s: %w", s.dir.path, id, cause)
 }

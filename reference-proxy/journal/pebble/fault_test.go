@@ -146,52 +146,73 @@ func TestTablesCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestCreationInterrupted: wherever the making of a store is cut short, by an error or by a crash, the
-// next attempt succeeds.
+// TestCreationInterrupted: wherever the power is cut while a store is made, the next attempt
+// succeeds.
 func TestCreationInterrupted(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	ctx := context.Background()
 	rng := rand.New(rand.NewPCG(5, 5))
+	mem := vfs.NewCrashableMem()
+	var mu sync.Mutex
+	var left []*vfs.MemFS
+	watch := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, percent := range []int{0, 50, 100} {
+				left = append(left, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng}))
+			}
+		}
+		return nil
+	})
+	if err := open(t, "deep/down/data", options(t, errorfs.Wrap(mem, watch))).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(left) < 3*30 {
+		t.Fatalf("only %d cuts", len(left))
+	}
+	for n, fs := range left {
+		s, err := pebble.Open("deep/down/data", options(t, fs))
+		if err != nil {
+			t.Fatalf("after cut %d of %d: %v", n, len(left), err)
+		}
+		if _, err := s.Verify(ctx); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Claim(ctx, 1); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCreationRefused: when the directory or its marker cannot be written, the error says so,
+// and nothing keeps the next attempt from succeeding.
+func TestCreationRefused(t *testing.T) {
 	for n := int64(0); ; n++ {
-		mem := vfs.NewCrashableMem()
+		fs := vfs.NewMem()
 		broken := &breakAfter{match: func(op errorfs.Op) bool {
-			return op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose
+			return op.Kind == errorfs.OpMkdirAll || op.Kind == errorfs.OpLock ||
+				strings.Contains(op.Path, "FORMAT") && op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose
 		}}
 		broken.left.Store(n)
-		o := options(t, errorfs.Wrap(mem, broken))
-		o.Fatal = func(error) { panic(errDisk) } // as the end of the process would, leave Open at once
-		var s *pebble.Store
-		err := func() (err error) {
-			defer func() {
-				if r := recover(); r != nil {
-					err = errDisk
-				}
-			}()
-			s, err = pebble.Open("deep/down/data", o)
-			return err
-		}()
+		s, err := pebble.Open("deep/down/data", options(t, errorfs.Wrap(fs, broken)))
 		if err == nil {
 			broken.mend()
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if n < 20 {
-				t.Fatalf("only %d changes to the file system were interrupted", n)
+			if n < 8 {
+				t.Fatalf("only %d changes to the file system were refused", n)
 			}
 			return
 		}
-		for _, percent := range []int{0, 50, 100} {
-			left := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
-			s, err := pebble.Open("deep/down/data", options(t, left))
-			if err != nil {
-				t.Fatalf("after creation failed at change %d: %v", n, err)
-			}
-			if _, err := s.Verify(ctx); err != nil {
-				t.Error(err)
-			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
+		if !errors.Is(err, errDisk) || !strings.Contains(err.Error(), "deep/down/data") {
+			t.Errorf("refused at change %d: %v", n, err)
+		}
+		if err := open(t, "deep/down/data", options(t, fs)).Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

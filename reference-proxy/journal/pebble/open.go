@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"os"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -70,6 +71,12 @@ func (s *Store) openEngine(o Options) error {
 		// Most look-ups for a new entity find nothing; filters spare them the disk.
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	if !s.dir.ready {
+		if err := s.create(*po); err != nil {
+			return err
+		}
+		po.ErrorIfExists, po.ErrorIfNotExists = false, true
+	}
 	db, err := pebble.Open(s.dir.engine(), po)
 	if err != nil {
 		return s.openTrouble(err)
@@ -78,23 +85,33 @@ func (s *Store) openEngine(o Options) error {
 	if err := s.loadOwners(); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if !s.dir.ready {
-		if err := s.dir.created(); err != nil {
-			return errors.Join(err, db.Close())
-		}
-	}
 	return nil
 }
 
-// openTrouble says what Pebble's refusal means.
+// create lays out Pebble's files. Nothing is written in this first session: its log was begun
+// before Pebble raised the format to ours, so it lacks what tells damage from a torn end.
+func (s *Store) create(po pebble.Options) error {
+	db, err := pebble.Open(s.dir.engine(), &po)
+	if err != nil {
+		return s.openTrouble(err)
+	}
+	if err := db.Close(); err != nil {
+		return s.openTrouble(err)
+	}
+	return s.dir.created()
+}
+
+// openTrouble says what Pebble's refusal means. Pebble marks few of its errors; but where a
+// store was opened before, what the operating system has no objection to is damage.
 func (s *Store) openTrouble(err error) error {
-	lost := s.dir.ready && (errors.Is(err, pebble.ErrDBDoesNotExist) || errors.Is(err, os.ErrNotExist))
-	if lost || errors.Is(err, pebble.ErrCorruption) {
-		what := "a file is damaged"
-		if lost {
-			what = "files are missing"
+	if s.dir.ready {
+		var system syscall.Errno
+		switch {
+		case errors.Is(err, pebble.ErrDBDoesNotExist), errors.Is(err, os.ErrNotExist):
+			return s.damage(journal.EntityID{}, oneLine{err}, "files are missing")
+		case pebble.IsCorruptionError(err), !errors.As(err, &system):
+			return s.damage(journal.EntityID{}, oneLine{err}, "a file is damaged")
 		}
-		return &journal.CorruptError{Path: s.dir.path, What: what, Cause: err}
 	}
 	return fmt.Errorf("embedded store at %s cannot be opened: %w", s.dir.path, err)
 }
