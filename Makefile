@@ -36,6 +36,10 @@ build: ## Build every command into bin/
 tck: build ## Judge our own proxy, support library and embedded store; report in out/tck
 	bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store embedded --out out/tck
 
+.PHONY: run-cart
+run-cart: build ## Run the shopping cart behind the proxy on port 9000; Ctrl-C stops both
+	@ci/run-cart.sh
+
 ##@ Check
 
 .PHONY: test
