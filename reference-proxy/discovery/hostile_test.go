@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,8 +47,9 @@ func TestLongImportChain(t *testing.T) {
 		if i > 0 {
 			file.Dependency = []string{fmt.Sprint(i - 1)}
 		}
-		files = append([]*descriptorpb.FileDescriptorProto{file}, files...)
+		files = append(files, file)
 	}
+	slices.Reverse(files)
 	if problems := hostile(t, files...); len(problems) != 1 || problems[0].Code != "DISC-12" {
 		t.Errorf("%v", problems)
 	}
@@ -100,40 +102,58 @@ func TestTooManyKeyFields(t *testing.T) {
 	requireProblem(t, problems, "17 fields of M, the input of rpc S.Do, are marked as entity key")
 }
 
-// FuzzValidate feeds any descriptor set, under entities that name what the canonical permutations declare.
+// FuzzValidate feeds any descriptor set, each of its services listed as an entity of one kind.
 func FuzzValidate(f *testing.F) {
-	entities := make(map[string]*cloudstate.Entity)
 	for _, p := range descriptors.All() {
-		f.Add(p.Proto)
-		for _, e := range p.Entities {
-			entities[e.GetServiceName()] = e
+		if p.FileSet == nil {
+			f.Add(uint8(EventSourced), p.Proto)
+			continue
 		}
+		set := proto.CloneOf(p.FileSet)
+		// The proxy knows these files; without them the seeds are small and the fuzzer quick.
+		set.File = slices.DeleteFunc(set.GetFile(), func(file *descriptorpb.FileDescriptorProto) bool {
+			return strings.HasPrefix(file.GetName(), "google/") || file.GetName() == "cloudstate/eventing.proto"
+		})
+		raw, err := proto.Marshal(set)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(EventSourced), raw)
 	}
-	f.Fuzz(func(t *testing.T, set []byte) {
-		spec := &cloudstate.EntitySpec{Proto: set, ServiceInfo: version(0, 2)}
-		for _, e := range entities {
-			spec.Entities = append(spec.Entities, e)
+	f.Fuzz(func(t *testing.T, kind uint8, raw []byte) {
+		spec := &cloudstate.EntitySpec{Proto: raw, ServiceInfo: version(0, 2)}
+		set := new(descriptorpb.FileDescriptorSet)
+		if err := proto.Unmarshal(raw, set); err != nil {
+			spec.Entities = append(spec.Entities, &cloudstate.Entity{EntityType: Kind(kind).String(), ServiceName: "s", PersistenceId: "s"})
 		}
-		_, problems := Validate(spec, Options{Served: Kinds()})
+		for _, file := range set.GetFile() {
+			for _, service := range file.GetService() {
+				name := service.GetName()
+				if file.GetPackage() != "" {
+					name = file.GetPackage() + "." + name
+				}
+				spec.Entities = append(spec.Entities, &cloudstate.Entity{EntityType: Kind(kind).String(), ServiceName: name, PersistenceId: name})
+			}
+		}
+		function, problems := Validate(spec, Options{Served: Kinds()})
+		if (function == nil) == (len(problems) == 0) {
+			t.Fatalf("function %v, problems %v", function, problems)
+		}
 		for _, p := range problems {
 			if p.Code == "" || p.Text == "" || p.Remedy == "" || len(p.String()) > 10_000 {
 				t.Errorf("%+v", p)
 			}
 		}
-		for _, e := range entities {
-			spec.Entities = []*cloudstate.Entity{e}
-			function, problems := Validate(spec, Options{Served: Kinds()})
-			if (function == nil) == (len(problems) == 0) {
-				t.Fatalf("function %v, problems %v", function, problems)
-			}
-			if function == nil {
-				continue
-			}
-			for _, m := range function.Services[0].Methods {
+		if function == nil {
+			return
+		}
+		for _, s := range function.Services {
+			for _, m := range s.Methods {
+				if (m.Key == nil) != (s.Kind == Action) {
+					t.Errorf("%s: key %v", m.Path, m.Key)
+				}
 				if m.Key != nil {
-					_, _ = m.Key.Extract(set)
-				} else if function.Services[0].Kind != Action {
-					t.Errorf("%s has no key", m.Path)
+					_, _ = m.Key.Extract(raw)
 				}
 			}
 		}
