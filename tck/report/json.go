@@ -1,6 +1,7 @@
 package report
 
 import (
+	_ "embed" // the schema
 	"encoding/json"
 	"io"
 
@@ -14,3 +15,8 @@ func JSON(w io.Writer, r *verdict.Report) error {
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(r)
 }
+
+// Schema is the published JSON Schema of what [JSON] writes (docs/tck/report.schema.json).
+//
+//go:embed report.schema.json
+var Schema string

@@ -178,6 +178,9 @@ func stale(report *Report, announced []Announced) []string {
 // openProblems names what keeps the run from having judged everything that applies.
 func openProblems(report *Report) []string {
 	var problems []string
+	if !slices.ContainsFunc(report.Cases, func(c Case) bool { return c.Verdict == Passed || c.Verdict == Failed || c.Verdict == Error }) {
+		problems = append(problems, "no case ran, so nothing was judged")
+	}
 	for _, c := range report.Cases {
 		if c.Verdict == Error {
 			reason, _, _ := strings.Cut(c.Reason, "\n")

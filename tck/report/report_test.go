@@ -1,0 +1,236 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/verdict"
+)
+
+func compileSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("report.schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("report.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func validate(t *testing.T, schema *jsonschema.Schema, r *verdict.Report) error {
+	t.Helper()
+	var b bytes.Buffer
+	if err := JSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema.Validate(instance)
+}
+
+func TestJSONKeepsItsSchema(t *testing.T) {
+	schema := compileSchema(t)
+	r, _ := sample(t)
+	if err := validate(t, schema, r); err != nil {
+		t.Errorf("the sample report breaks the schema: %v", err)
+	}
+	r.Cases[0].Verdict = "splendid"
+	if validate(t, schema, r) == nil {
+		t.Error("the schema accepts a verdict that there is not")
+	}
+	r.Cases[0].Verdict = verdict.Passed
+	r.Cases[0].Failure = &suite.Failure{Requirement: "ES-20"}
+	if validate(t, schema, r) == nil {
+		t.Error("the schema accepts a failure in a case that passed")
+	}
+	r.Cases[0].Failure = nil
+	r.Cases[3].Reason = ""
+	if validate(t, schema, r) == nil {
+		t.Error("the schema accepts an error without a reason")
+	}
+}
+
+// What the JSON writes and the schema does not know would go unchecked for ever.
+func TestSchemaKnowsEveryField(t *testing.T) {
+	r, _ := sample(t)
+	var b bytes.Buffer
+	if err := JSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	var written, schema map[string]any
+	if err := json.Unmarshal(b.Bytes(), &written); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(Schema), &schema); err != nil {
+		t.Fatal(err)
+	}
+	definitions := schema["$defs"].(map[string]any)
+	var walk func(path string, value any, rule map[string]any)
+	walk = func(path string, value any, rule map[string]any) {
+		if ref, ok := rule["$ref"].(string); ok {
+			rule = definitions[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+		}
+		switch v := value.(type) {
+		case map[string]any:
+			properties, ok := rule["properties"].(map[string]any)
+			if !ok {
+				return
+			}
+			for key, inner := range v {
+				known, ok := properties[key].(map[string]any)
+				if !ok {
+					t.Errorf("%s.%s is not in the schema", path, key)
+					continue
+				}
+				walk(path+"."+key, inner, known)
+			}
+		case []any:
+			items, _ := rule["items"].(map[string]any)
+			for _, inner := range v {
+				walk(path+"[]", inner, items)
+			}
+		}
+	}
+	walk("report", written, schema)
+}
+
+func TestSchemaIsPublished(t *testing.T) {
+	published, err := os.ReadFile(filepath.Join("..", "..", "docs", "tck", "report.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(published) != Schema {
+		t.Error("docs/tck/report.schema.json differs from tck/report/report.schema.json: copy the latter over the former")
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	r, _ := sample(t)
+	var b bytes.Buffer
+	if err := JUnit(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	var got junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatalf("not well-formed: %v", err)
+	}
+	if got.Tests != 6 || got.Failures != 1 || got.Errors != 1 || got.Skipped != 3 {
+		t.Errorf("tests %d, failures %d, errors %d, skipped %d; want 6, 1, 1, 3 (an announced failure is skipped)", got.Tests, got.Failures, got.Errors, got.Skipped)
+	}
+	for _, want := range []string{"requirement: ES-20", "persist, then reply", "Unexpected entity failure", "announced failure: issue 12"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the XML lacks %q", want)
+		}
+	}
+}
+
+func TestHTMLIsSelfContainedAndEscaped(t *testing.T) {
+	r, _ := sample(t)
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if found := regexp.MustCompile(`(?i)(src|href)\s*=\s*"?(https?:)?//|@import|url\(`).FindString(text); found != "" {
+		t.Errorf("the page loads something from elsewhere: %s", found)
+	}
+	for _, hostile := range []string{"<script>alert", "<b>e-1</b>", "<one>"} {
+		if strings.Contains(text, hostile) {
+			t.Errorf("%q is not escaped", hostile)
+		}
+	}
+	for _, want := range []string{`id="ES-20"`, "the event &lt;one&gt;", "persist, then reply", "Unexpected entity failure", "issue 12 of the library", "left out by --suite"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, requirement := range r.Requirements {
+		if !strings.Contains(text, `id="`+requirement.ID+`"`) {
+			t.Errorf("the page lacks %s", requirement.ID)
+		}
+	}
+}
+
+func TestConsole(t *testing.T) {
+	r, catalogue := sample(t)
+	var plain, coloured strings.Builder
+	if err := Console(&plain, r, catalogue, false, []string{"out/report.html"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Console(&coloured, r, catalogue, true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(plain.String(), "\x1b") {
+		t.Error("colours where there is no terminal")
+	}
+	if !strings.Contains(coloured.String(), "\x1b[31m") {
+		t.Error("no red for a failure on a terminal")
+	}
+	for _, want := range []string{
+		"✗ es/proxy/two", "requires  ES-20 (proxy) MUST have made", "expected  the event <one>", "got       nothing at all", "to do     persist, then reply",
+		"Unexpected entity failure", "announced es/frontend/three", "the kit is at fault", "left out by --suite", "FAILED", "out/report.html", "ES-20 (MUST) is broken",
+	} {
+		if !strings.Contains(plain.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, plain.String())
+		}
+	}
+}
+
+func TestWriteReplacesWholeFiles(t *testing.T) {
+	r, _ := sample(t)
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		paths, err := Write(dir, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(paths) != 3 {
+			t.Fatalf("wrote %v", paths)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 3 {
+		t.Errorf("%d files, want the three reports and nothing temporary", len(files))
+	}
+	blocked := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(blocked, r); err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("a file in the way of the directory gives %v, want an error that names --out", err)
+	}
+}
+
+func TestWrapKeepsIndentedLines(t *testing.T) {
+	got := wrap("one\n  - two three\n", "    ")
+	if want := "one\n      - two three"; got != want {
+		t.Errorf("wrap = %q, want %q", got, want)
+	}
+	long := wrap(strings.Repeat("word ", 60), "  ")
+	for _, line := range strings.Split(long, "\n") {
+		if len(line) > width {
+			t.Errorf("a line of %d characters: %q", len(line), line)
+		}
+	}
+}
