@@ -3,6 +3,7 @@ package action_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -228,8 +229,8 @@ func TestStreamedIn(t *testing.T) {
 				break
 			}
 		}
-		for range in {
-			all = append(all, "went on after the end")
+		for request, err := range in {
+			all = append(all, fmt.Sprint("went on after the end: ", request, err))
 		}
 		return &model.Response{Message: strings.Join(all, " ")}, nil
 	}})

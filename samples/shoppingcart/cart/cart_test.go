@@ -3,7 +3,6 @@ package cart_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"testing"
@@ -32,7 +31,7 @@ func serve(t *testing.T) *mockproxy.Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := cloudstate.Server{Services: []cloudstate.Service{cart.Service()}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	server := cloudstate.Server{Services: []cloudstate.Service{cart.Service()}, Logger: slog.New(slog.DiscardHandler)}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, listener) }()
@@ -58,7 +57,7 @@ type session struct {
 	journal []*anypb.Any
 }
 
-func open(t fataler, ctx context.Context, proxy *mockproxy.Proxy, journal []*anypb.Any) *session {
+func open(ctx context.Context, t fataler, proxy *mockproxy.Proxy, journal []*anypb.Any) *session {
 	stream, err := proxy.EventSourced(ctx)
 	if err == nil {
 		err = stream.Init("com.example.shoppingcart.ShoppingCart", "u")
@@ -104,7 +103,7 @@ func (s *session) items(t fataler) map[string]int32 {
 
 // TestRefused: what cannot be added or removed fails with a code, and changes nothing.
 func TestRefused(t *testing.T) {
-	s := open(t, t.Context(), serve(t), nil)
+	s := open(t.Context(), t, serve(t), nil)
 	defer s.stream.Cancel()
 	s.command(t, "AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: 1<<31 - 1})
 	for name, c := range map[string]struct {
@@ -137,7 +136,7 @@ func TestModel(t *testing.T) {
 	proxy := serve(t)
 	rapid.Check(t, func(r *rapid.T) {
 		model := make(map[string]int32)
-		s := open(r, t.Context(), proxy, nil)
+		s := open(t.Context(), r, proxy, nil)
 		defer func() { s.stream.Cancel() }()
 		for range rapid.IntRange(1, 30).Draw(r, "commands") {
 			product := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "product")
@@ -155,7 +154,7 @@ func TestModel(t *testing.T) {
 				if err := s.stream.Passivate(t.Context()); err != nil {
 					r.Fatal(err)
 				}
-				s = open(r, t.Context(), proxy, s.journal)
+				s = open(t.Context(), r, proxy, s.journal)
 			}
 			items := s.items(r)
 			if len(items) != len(model) {
