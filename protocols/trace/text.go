@@ -30,7 +30,7 @@ func Text(m proto.Message) string {
 	return render(m, false)
 }
 
-// Indented renders m as [Text] does, over several lines.
+// Indented renders m as [Text] does, one field a line and without commas, so that equal fields make equal lines.
 func Indented(m proto.Message) string {
 	return render(m, true)
 }
@@ -67,16 +67,13 @@ func (p *printer) line() {
 	}
 }
 
-// group writes the parts between open and close, separated by commas.
+// group writes the parts between open and close, separated by commas or line ends.
 func (p *printer) group(open, close byte, parts []func()) {
 	p.WriteByte(open)
 	p.depth++
 	for i, part := range parts {
-		if i > 0 {
-			p.WriteByte(',')
-			if !p.indented {
-				p.WriteByte(' ')
-			}
+		if i > 0 && !p.indented {
+			p.WriteString(", ")
 		}
 		p.line()
 		part()

@@ -175,8 +175,8 @@ func TestCompare(t *testing.T) {
 	err := Compare("here", want, &cloudstate.Failure{CommandId: 2, Description: "no"})
 	text := `here: expected {"command_id": 1, "description": "no"}, got {"command_id": 2, "description": "no"}
   {
--   "command_id": 1,
-+   "command_id": 2,
+-   "command_id": 1
++   "command_id": 2
     "description": "no"
   }
 `

@@ -213,7 +213,7 @@ func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], er
 // receive moves what comes from the transport into the inbox until the end has come.
 func (c *Conversation[S, R]) receive() {
 	for {
-		item := c.ReceiveNow()
+		item := c.transfer()
 		c.inbox.put(c.cfg.Transport.Context(), item)
 		if item.End != nil {
 			return
@@ -231,6 +231,16 @@ type Item[R proto.Message] struct {
 // ReceiveNow receives straight from the transport, in the calling goroutine and without a deadline, for automatic peers that
 // would not pay for a goroutine. It must not be mixed with the script's receiving methods once those have been used.
 func (c *Conversation[S, R]) ReceiveNow() Item[R] {
+	if len(c.pushed) > 0 {
+		item := c.pushed[0]
+		c.pushed = c.pushed[1:]
+		return item
+	}
+	return c.transfer()
+}
+
+// transfer receives one thing from the transport and records it.
+func (c *Conversation[S, R]) transfer() Item[R] {
 	var f Frame
 	if err := c.cfg.Transport.RecvMsg(&f); err != nil {
 		end := c.endOf(err)

@@ -155,6 +155,7 @@ func forwardCase(area, entityType, service, method, target string, forward func(
 			files := registry(t, discover(ctx, t, dial(ctx, t), mockproxy.Info(0, 2)))
 			from := serviceOf(t, files, service).Methods().ByName(protoreflect.Name(method))
 			got := forward(ctx, t)
+			t.Require(got != nil, suite.Failure{Expected: "a forward, because the command asked for one", Got: "another answer"})
 			to := serviceOf(t, files, got.GetServiceName()).Methods().ByName(protoreflect.Name(got.GetCommandName()))
 			t.Require(from != nil && to != nil && to.Output().FullName() == from.Output().FullName(), suite.Failure{
 				Expected: fmt.Sprintf("a forward to a command that answers as %s/%s does", service, method), Got: describe(got, nil),

@@ -82,11 +82,11 @@ func limitCases() []suite.Case {
 				s.reads("ES-10", large)
 				s.finish()
 			}),
-		actCase("large-streams", "a call whose messages come to many megabytes is answered", requires("ACT-17"),
+		actCase("large-streams", "a call whose messages come to two megabytes each way is answered", requires("ACT-17"),
 			func(ctx context.Context, t *suite.T) {
-				large := strings.Repeat("x", 256<<10)
+				large := strings.Repeat("x", 128<<10)
 				a := streamed(ctx, t)
-				for range 32 {
+				for range 16 {
 					a.request(group(actReply(large)))
 					a.expect("ACT-17", actReplied(large))
 				}
