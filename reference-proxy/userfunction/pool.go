@@ -10,6 +10,8 @@ import (
 type Pool struct {
 	cfg          Config
 	disconnected chan struct{}
+	// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
+	idleEnough time.Duration
 	// ctx ends the attempts to connect when the pool is closed; tasks are the goroutines that the pool started.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -32,7 +34,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, disconnected: make(chan struct{}, 1), timers: make(map[*time.Timer]struct{})}
+	p := &Pool{cfg: cfg, disconnected: make(chan struct{}, 1), idleEnough: 10 * time.Second, timers: make(map[*time.Timer]struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	// Two for control: an error report need not wait for a discovery that takes long, even where each takes a whole
 	// connection.
@@ -112,9 +114,6 @@ func (p *Pool) announceLoss() {
 	}
 }
 
-// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
-const idleEnough = 10 * time.Second
-
 // lost takes a connection out of use that the user function closed, or is about to close when reason is nil.
 //
 // Was the user function lost with it? When a process dies, its connections end one by one, and by the time the last
@@ -131,7 +130,7 @@ func (p *Pool) lost(l *link, reason error) {
 		}
 		return
 	}
-	polite := reason == nil || (l.active == 0 && time.Since(l.idleSince) >= idleEnough)
+	polite := reason == nil || (l.active == 0 && time.Since(l.idleSince) >= p.idleEnough)
 	if p.closed || !l.lane.retire(l) {
 		return
 	}

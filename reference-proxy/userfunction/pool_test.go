@@ -102,6 +102,15 @@ func usableLinks(p *Pool, ln *lane) int {
 	return len(ln.links)
 }
 
+func newestLink(p *Pool, ln *lane) *link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(ln.links) == 0 {
+		return nil
+	}
+	return ln.links[len(ln.links)-1]
+}
+
 func TestStreamLimits(t *testing.T) {
 	for _, tc := range []struct {
 		limit       uint32
@@ -205,6 +214,57 @@ func TestLimitChangesWhileStreamsOpen(t *testing.T) {
 	t.Logf("%d streams were refused and moved", s.refused.Load())
 }
 
+// A stream may find its place taken away between the moment the pool chose a connection and the moment gRPC opens the
+// stream there. gRPC then waits for room without telling. Here the pool is made to believe in room that is not there.
+func TestStreamsAndCallsThatBlockInsideGRPCMove(t *testing.T) {
+	s := newStrict(t, 1, false)
+	p := newPool(t, s.listener.Addr(), nil)
+	first := openAll(t, p, 1)
+	shortCalls(t, p)
+	for name, tc := range map[string]struct {
+		lane *lane
+		open func() error
+	}{
+		"stream": {p.streams, func() error {
+			stream, err := p.EntityStream(within(t), method)
+			if err != nil {
+				return err
+			}
+			defer stream.Cancel()
+			return converse(stream, "moved")
+		}},
+		"call": {p.streams, func() error { // on the lane whose connection is full
+			_, err := p.unary(within(t), p.streams, "/some.Action/call", time.Minute, []byte{1})
+			return err
+		}},
+	} {
+		p.mu.Lock()
+		full := tc.lane.links[0]
+		full.limit = 100
+		p.mu.Unlock()
+		done := make(chan error, 1)
+		go func() { done <- tc.open() }()
+		for opening := 0; opening == 0; {
+			p.mu.Lock()
+			opening = len(full.opening)
+			p.mu.Unlock()
+		}
+		s.setLimit(1)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(bound):
+			t.Fatalf("%s hangs", name)
+		}
+	}
+	useAll(t, first)
+	if got := s.refused.Load(); got > 0 {
+		t.Errorf("%d streams were refused: nothing blocked inside gRPC", got)
+	}
+}
+
 func TestRefusedStreamsMoveWithWhatWasSent(t *testing.T) {
 	s := newStrict(t, 3, true)
 	p := newPool(t, s.listener.Addr(), nil)
@@ -260,10 +320,63 @@ func TestGoAwayMovesNewStreamsAndIsNoLoss(t *testing.T) {
 		endAll(t, streams)
 	}
 	endAll(t, old)
+	if len(p.Disconnected()) > 0 {
+		t.Error("a GOAWAY was taken for a loss")
+	}
+}
+
+func TestIdleCloseIsNoLoss(t *testing.T) {
+	s := newStrict(t, unlimited, false)
+	p := newPool(t, s.listener.Addr(), nil)
+	p.idleEnough = 0
+	shortCalls(t, p)
+	endAll(t, openAll(t, p, 3))
+	old := newestLink(p, p.control)
+	s.hangUp()
+	for deadline := time.Now().Add(bound); ; {
+		// The others are not needed now. Control is asked at once whether the user function is still there.
+		l := newestLink(p, p.control)
+		if l != nil && l != old && usableLinks(p, p.calls)+usableLinks(p, p.streams) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the user function was not asked whether it is still there")
+		}
+	}
+	shortCalls(t, p)
+	if len(p.Disconnected()) > 0 {
+		t.Error("an idle close was taken for a loss")
+	}
+}
+
+func TestPoliteEndOfAUserFunctionIsALoss(t *testing.T) {
+	for name, leave := range map[string]func(*strict){"goodbye": (*strict).goodbye, "hanging up": (*strict).hangUp} {
+		t.Run(name, func(t *testing.T) {
+			s := newStrict(t, unlimited, false)
+			p := newPool(t, s.listener.Addr(), nil)
+			p.idleEnough = 0
+			shortCalls(t, p)
+			check(t, s.listener.Close())
+			leave(s)
+			select {
+			case <-p.Disconnected():
+			case <-time.After(bound):
+				t.Fatal("the loss was not announced")
+			}
+		})
+	}
+}
+
+func TestCloseWithoutAWordIsALossWhenNotIdleForLong(t *testing.T) {
+	s := newStrict(t, unlimited, false)
+	p := newPool(t, s.listener.Addr(), nil)
+	p.idleEnough = time.Hour
+	shortCalls(t, p)
+	s.hangUp()
 	select {
 	case <-p.Disconnected():
-		t.Error("a GOAWAY was taken for a loss")
-	default:
+	case <-time.After(bound):
+		t.Fatal("the loss was not announced")
 	}
 }
 

@@ -135,6 +135,15 @@ func (s *strict) setLimit(limit uint32) {
 	}
 }
 
+// hangUp closes all connections without a word, as servers do with idle ones.
+func (s *strict) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+}
+
 // goodbye sends GOAWAY on all connections.
 func (s *strict) goodbye() {
 	s.mu.Lock()
