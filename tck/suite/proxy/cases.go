@@ -1,0 +1,18 @@
+package proxy
+
+import (
+	"slices"
+
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+)
+
+// Cases returns all cases that judge a proxy, in the order of SPEC.md.
+func Cases() []suite.Case {
+	return slices.Concat(
+		eventSourcedCases(),
+		valueEntityCases(),
+		forwardCases(),
+		effectCases(),
+		limitCases(),
+	)
+}
