@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,18 @@ func TestStrangeFiles(t *testing.T) {
 		"name of a message": {&descriptorpb.FileDescriptorProto{Name: proto.String("x"), MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String(strings.Repeat("é", 9000))}}}, "File x cannot be used"},
 	} {
 		t.Run(name, func(t *testing.T) { requireProblem(t, hostile(t, tc.file), tc.want) })
+	}
+}
+
+// Field numbers that no message can have are refused, as decoders do.
+func TestFieldNumbersOutOfRange(t *testing.T) {
+	f, _ := Validate(answer(t, "keys-of-every-type"), Options{Served: Kinds()})
+	k := f.Method("fixture.keys.Keys", "String").Key
+	for _, tag := range [][]byte{{0x80, 0x80, 0x80, 0x80, 0x10}, {0x00}, {0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}} {
+		wire := append([]byte{0x0a, 0x01, 'a'}, append(tag, 0x00)...)
+		if key, err := k.Extract(wire); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "fixture.keys.StringKey, at byte 3") {
+			t.Errorf("%x: key %q, error %v", wire, key, err)
+		}
 	}
 }
 

@@ -8,13 +8,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain fixes the seed of the property tests unless the command line gives one, and fails on goroutines that outlive the tests.
+// TestMain fixes seed and length of the property tests unless the command line gives them, and fails on goroutines that outlive the tests.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	seeded := false
-	flag.Visit(func(f *flag.Flag) { seeded = seeded || f.Name == "rapid.seed" })
-	if !seeded {
-		if err := flag.Set("rapid.seed", "20261121"); err != nil {
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range map[string]string{"rapid.seed": "20261121", "rapid.checks": "500"} {
+		if given[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}

@@ -29,6 +29,8 @@ type scripted struct {
 	info    *cloudstate.ProxyInfo
 	// report is what ReportError does, nil for success.
 	report func(context.Context) error
+	// lostBefore makes a loss from before Run wait to be taken.
+	lostBefore bool
 }
 
 func (s *scripted) note(format string, args ...any) {
@@ -82,6 +84,9 @@ func handshakeOf(t *testing.T, cfg Config, s *scripted, script func()) string {
 		cfg.Served = Kinds()
 		s.start = time.Now()
 		s.lost = make(chan struct{}, 1)
+		if s.lostBefore {
+			s.lost <- struct{}{}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -233,6 +238,25 @@ func TestAnOldLossIsForgotten(t *testing.T) {
 	}
 	handshakeOf(t, Config{}, s, func() { time.Sleep(time.Hour) })
 	s.want(t, "0s discover", "50ms discover", "50ms serve")
+}
+
+func TestALossFromBeforeTheStartIsForgotten(t *testing.T) {
+	s := &scripted{lostBefore: true, answers: []any{answer(t, "keys-of-every-type")}}
+	handshakeOf(t, Config{}, s, func() { time.Sleep(time.Hour) })
+	s.want(t, "0s discover", "0s serve")
+}
+
+// A success ends the growth of the pauses.
+func TestPausesBeginAnewAfterASuccess(t *testing.T) {
+	bad, good := answer(t, "refused-no-key-es"), answer(t, "keys-of-every-type")
+	s := &scripted{answers: []any{bad, bad, good, bad, good}}
+	handshakeOf(t, Config{}, s, func() {
+		time.Sleep(10 * time.Second)
+		s.lost <- struct{}{}
+		time.Sleep(time.Minute)
+	})
+	s.want(t, "0s discover", "0s report", "1s discover", "3s discover", "3s serve",
+		"10s suspend", "10s discover", "10s report", "11s discover", "11s serve")
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
