@@ -55,13 +55,14 @@ var Rules = []Rule{
 	{Room: proxy + "/operator", Reason: "the operator deploys proxies by their image: it is of another process and another release"},
 	{Room: proxy + "/cmd", May: []string{proxy + "/...", gen, "protocols/internal"}, TestsMay: mocks, Reason: "a command puts the rooms together, and only those"},
 
+	{Room: "fixtures/descriptors", May: []string{gen}, Reason: "descriptors are data: they must not depend on who is tried with them"},
 	{Room: "fixtures", May: []string{gen, "support-go"}, Reason: "what is judged must not know its judge"},
 	{Room: "samples", May: []string{gen, "support-go"}, TestsMay: []string{"mockproxy", trace}, Reason: "what is judged must not know its judge; a sample shows what a user can write"},
 	{Room: "ci", Reason: "ci runs programs as a user would; it is not part of them"},
 }
 
 // mocks is what the proxy's tests may face the proxy with.
-var mocks = []string{"mockfunction", trace}
+var mocks = []string{"mockfunction", trace, "fixtures/descriptors"}
 
 // room is the rule of a room of the proxy that may import other rooms of it, and protocol code as they all may.
 func room(name string, may ...string) Rule {
