@@ -80,7 +80,11 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	settings.Logger.Info("user function stops")
 	healthServer.Shutdown()
 	stop(server, cmp.Or(s.Grace, DefaultGrace))
-	return <-failed
+	// A server that was stopped before it had begun says so: that is an orderly stop as well.
+	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	return nil
 }
 
 // stop lets the proxy finish what it has open, and cuts what is left after grace: entity streams live as long as the

@@ -145,6 +145,8 @@ func TestUnary(t *testing.T) {
 			return nil, nil
 		case "fail":
 			return nil, status.Error(codes.NotFound, "why")
+		case "not text":
+			return nil, errors.New("a\xffb")
 		case "panic":
 			panic("secret")
 		case "big":
@@ -163,8 +165,9 @@ func TestUnary(t *testing.T) {
 		"forward": `forward { service_name: "cloudstate.tck.model.action.ActionTwo" command_name: "Call"
 			payload { [type.googleapis.com/cloudstate.tck.model.action.OtherRequest] { id: "f" } }
 			metadata { entries { key: "k" string_value: "v" } } }` + effect,
-		"fail":  `failure { description: "why" grpc_status_code: 5 }` + effect, // ACT-14
-		"panic": `failure { description: "unexpected failure in ProcessUnary of ` + service + `" grpc_status_code: 13 }`,
+		"fail":     `failure { description: "why" grpc_status_code: 5 }` + effect, // ACT-14
+		"not text": `failure { description: "a\357\277\275b" }` + effect,          // U+FFFD
+		"panic":    `failure { description: "unexpected failure in ProcessUnary of ` + service + `" grpc_status_code: 13 }`,
 		"big": `failure { description: "the answer has 4282 bytes, at most 4096 may be sent (Server.MaxMessageSize)"
 			grpc_status_code: 8 }`,
 		"metadata": `reply { payload { [type.googleapis.com/cloudstate.tck.model.action.Response] {} }

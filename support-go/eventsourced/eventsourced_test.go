@@ -19,6 +19,7 @@ import (
 	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	model "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/example/shoppingcart"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/wire"
 	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
@@ -58,6 +59,8 @@ func (s *text) process(ctx *eventsourced.Context, request *model.Request) (*mode
 			return &model.Response{Message: strings.Repeat("x", maxMessageSize)}, nil
 		case "forward":
 			ctx.Forward(argument, &model.Request{Id: "other"}, cloudstate.Text("k", "v"))
+		case "forward-to-cart": // gives another type than this rpc
+			ctx.Forward(shoppingcart.ShoppingCart_GetCart_FullMethodName, &shoppingcart.GetShoppingCart{})
 		case "effect":
 			ctx.SideEffect(argument, &model.Request{Id: "other"})
 		case "effect-wrong-type":
