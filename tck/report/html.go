@@ -40,12 +40,17 @@ type pageData struct {
 	// Head is the conclusion as a word.
 	Head    string
 	Parties []pageParty
+	// Problems are the first of the summary's; the rest unfolds.
+	Problems, MoreProblems []string
 }
 
 type pageParty struct {
 	Name, Version string
 	Claims        []string
 }
+
+// shownProblems is how many problems stand unfolded at the top of the page.
+const shownProblems = 5
 
 // HTML writes one page that needs nothing beside itself: no scripts, fonts or images from elsewhere.
 func HTML(w io.Writer, r *verdict.Report) error {
@@ -55,6 +60,8 @@ func HTML(w io.Writer, r *verdict.Report) error {
 	}
 	data := pageData{Report: r, Took: (time.Duration(r.DurationMS) * time.Millisecond).Round(10 * time.Millisecond).String()}
 	data.Head = map[verdict.Conclusion]string{verdict.Conforms: "Passed", verdict.Breaks: "Failed", verdict.Incomplete: "Incomplete"}[r.Summary.Conclusion]
+	cut := min(len(r.Summary.Problems), shownProblems)
+	data.Problems, data.MoreProblems = r.Summary.Problems[:cut], r.Summary.Problems[cut:]
 	cases := make(map[string]*verdict.Case, len(r.Cases))
 	for i := range r.Cases {
 		cases[r.Cases[i].ID] = &r.Cases[i]
