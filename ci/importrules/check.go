@@ -37,7 +37,7 @@ type Rule struct {
 
 // A Violation is one import that the table does not admit.
 type Violation struct {
-	// Package is the importing package, Import what it imports.
+	// Package is the importing package, Import what it imports; Import is empty when the package itself has no rule.
 	Package, Import string
 	// InTest tells that the import is in a _test.go file.
 	InTest bool
@@ -47,6 +47,9 @@ type Violation struct {
 
 // String is the violation as one line for a person.
 func (v Violation) String() string {
+	if v.Import == "" {
+		return fmt.Sprintf("%s: %s", v.Package, v.Reason)
+	}
 	where := ""
 	if v.InTest {
 		where = " (in a test)"
