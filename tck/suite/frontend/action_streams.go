@@ -84,6 +84,10 @@ func actionStreamCases() []suite.Case {
 
 // streamedInCases are the client-streaming calls that end in o: one message, and three with side effects gathered over them.
 func streamedInCases(o outcome) []suite.Case {
+	gathered := requires("ACT-12", "ACT-15", o.requirement)
+	if o.fails() {
+		gathered = requires("ACT-14", "ACT-12", "ACT-15")
+	}
 	return []suite.Case{
 		actCase("streamed-in-"+o.name, "a client-streaming call answers once, after the half-close, with "+o.title, requires("ACT-15", o.requirement),
 			func(ctx context.Context, t *suite.T) {
@@ -93,15 +97,15 @@ func streamedInCases(o outcome) []suite.Case {
 				a.expect("ACT-15", o.response())
 				a.ends("ACT-15")
 			}),
-		actCase("streamed-in-"+o.name+"-side-effects", "a client-streaming call answers with "+o.title+" and the side effects of all messages, in order",
-			requires("ACT-12", "ACT-15", o.requirement),
+		actCase("streamed-in-"+o.name+"-side-effects",
+			"a client-streaming call answers with "+o.title+" and the side effects of all messages, in order", gathered,
 			func(ctx context.Context, t *suite.T) {
 				a := streamedIn(ctx, t)
 				a.request(group(actEffect("a", false)))
 				a.request(group(slices.Concat(o.steps, []*model.ProcessStep{actEffect("b", true)})...))
 				a.request(group(actEffect("c", false), actEffect("d", false)))
 				a.halfClose()
-				a.expect("ACT-12", o.response(
+				a.expect(gathered[0], o.response(
 					actEffected("a", false), actEffected("b", true), actEffected("c", false), actEffected("d", false)))
 				a.ends("ACT-15")
 			}),
@@ -118,38 +122,44 @@ func fourGroups(o outcome) (groups []*model.ProcessGroup, responses []*protocol.
 	return groups, responses
 }
 
-func streamedOutCase(o outcome) suite.Case {
-	requirements := requires("ACT-16", "ACT-12", o.requirement)
-	if o.name == "failure" {
-		requirements = append(requirements, "ACT-18")
+// manyOut returns the requirements of a case whose call has many responses with outcome o, the first being the form's own, and
+// the one that a response after the first proves: that a failure did not end the call, if that is what they are.
+func manyOut(form string, o outcome) (requirements []string, later string) {
+	if o.fails() {
+		return requires(form, "ACT-18", "ACT-12", "ACT-14"), "ACT-18"
 	}
+	return requires(form, "ACT-12", o.requirement), form
+}
+
+func streamedOutCase(o outcome) suite.Case {
+	requirements, later := manyOut("ACT-16", o)
 	return actCase("streamed-out-"+o.name, "a server-streaming call answers each group of steps with "+o.title+" and its side effects, in order, and ends",
 		requirements, func(ctx context.Context, t *suite.T) {
 			groups, responses := fourGroups(o)
 			a := streamedOut(ctx, t, groups...)
-			for _, want := range responses {
-				a.expect("ACT-16", want)
+			a.expect("ACT-16", responses[0])
+			for _, want := range responses[1:] {
+				a.expect(later, want)
 			}
 			a.ends("ACT-16")
 		})
 }
 
 func streamedCase(o outcome) suite.Case {
-	requirements := requires("ACT-17", "ACT-12", o.requirement)
-	if o.name == "failure" {
-		requirements = append(requirements, "ACT-18")
-	}
+	requirements, later := manyOut("ACT-17", o)
 	return actCase("streamed-"+o.name, "a bidirectional call answers each message before the next with "+o.title+" and side effects, and ends after the half-close",
 		requirements, func(ctx context.Context, t *suite.T) {
 			groups, responses := fourGroups(o)
 			a := streamed(ctx, t)
-			for i := range groups[:3] {
-				a.request(groups[i])
-				a.expect("ACT-17", responses[i])
+			a.request(groups[0])
+			a.expect("ACT-17", responses[0])
+			for i := range groups[1:3] {
+				a.request(groups[1+i])
+				a.expect(later, responses[1+i])
 			}
 			a.request(groups[3], groups[0])
-			a.expect("ACT-17", responses[3])
-			a.expect("ACT-17", responses[0])
+			a.expect(later, responses[3])
+			a.expect(later, responses[0])
 			a.halfClose()
 			a.ends("ACT-17")
 		})
