@@ -54,7 +54,7 @@ func (s *Store) openEngine(o Options) error {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference.
 	po := &pebble.Options{
-		FS:                 o.FS,
+		FS:                 orderedFS{o.FS},
 		Cache:              cache,
 		FormatMajorVersion: engineFormat,
 		MemTableSize:       o.MemTableBytes,
