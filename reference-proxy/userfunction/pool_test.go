@@ -451,6 +451,25 @@ func TestRestartBetweenTwoBreathsIsALoss(t *testing.T) {
 	}
 }
 
+// The same, step by step: the last old connection's end is noticed only after a new one was made.
+func TestLossIsAnnouncedWhenTheLastOldConnectionEnds(t *testing.T) {
+	s := newStrict(t, unlimited, false)
+	p := newPool(t, s.listener.Addr(), nil)
+	shortCalls(t, p)
+	openAll(t, p, 1)
+	streams, control, calls := newestLink(p, p.streams), newestLink(p, p.control), newestLink(p, p.calls)
+	p.lost(streams, io.EOF)
+	openAll(t, p, 1)
+	p.lost(control, io.EOF)
+	if len(p.Disconnected()) > 0 {
+		t.Fatal("announced while an old connection was left")
+	}
+	p.lost(calls, io.EOF)
+	if len(p.Disconnected()) == 0 {
+		t.Fatal("not announced although every old connection is lost")
+	}
+}
+
 func TestDiscoveryReachesAUserFunctionThatAppears(t *testing.T) {
 	l := listen(t, "")
 	address := l.Addr()
