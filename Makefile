@@ -30,7 +30,7 @@ setup: $(BUF) $(GOLANGCI_LINT) java-library ## Install the pinned tools into thi
 .PHONY: build
 build: ## Build every command into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./...
+	CGO_ENABLED=0 go build -trimpath -o bin/ $$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./... | grep --invert-match /out/)
 
 .PHONY: tck
 tck: build ## Judge our own proxy, support library and embedded store; report in out/tck
