@@ -32,15 +32,19 @@ type runCommand struct {
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
 	Seed             int64         `default:"0" help:"Seed of the order of the cases; 0 draws one. The report says which it was."`
 
+	Watch           bool   `help:"Stay, and run again each time the target comes back after a restart (addr:) or its program was built anew (builtin:)."`
 	Management      string `placeholder:"HOST:PORT" help:"Management endpoint of a proxy that is an address."`
 	FunctionAddress string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where a proxy that is an address looks for its user function; the kit listens there (${default})."`
 }
 
 // Run judges.
-func (c *runCommand) Run(ctx context.Context, stdio Stdio) error {
+func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error {
 	config, err := c.config()
 	if err != nil {
 		return err
+	}
+	if c.Watch {
+		return watch(ctx, stdio, config, args)
 	}
 	live := newProgress(stdio.Err, terminal(stdio.Err))
 	config.Events = live

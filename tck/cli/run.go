@@ -56,7 +56,7 @@ func Run(ctx context.Context, args []string, stdio Stdio) int {
 		kong.Name("cloudstate-tck"), kong.Description(description), kong.Writers(stdio.Out, stdio.Err),
 		kong.Exit(func(code int) { exited = code; panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(stdio))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(stdio, arguments(args)))
 	if err != nil {
 		return fail(stdio, ExitUsage, err)
 	}
@@ -80,6 +80,9 @@ func Run(ctx context.Context, args []string, stdio Stdio) int {
 		return fail(stdio, ExitUsage, err)
 	}
 }
+
+// arguments are those of the whole command line, for a command that starts itself again.
+type arguments []string
 
 // exitStatus ends a command with a status and no further words.
 type exitStatus int
