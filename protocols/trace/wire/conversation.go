@@ -38,38 +38,6 @@ type Config struct {
 	Wait time.Duration
 }
 
-// End is how the peer's side of a stream ended.
-type End struct {
-	// HalfClose is set, on the called side only, if the caller will send no more but still listens.
-	HalfClose bool
-	// Status is the call's status: what the called side stated, or why the stream broke. Nil for a half-close.
-	Status *status.Status
-	// Trailer holds the trailing metadata that came with the status, on the calling side.
-	Trailer metadata.MD
-}
-
-// Error describes the end in words.
-func (e *End) Error() string {
-	if e.HalfClose {
-		return "the end of the stream (half-close)"
-	}
-	return "the end of the stream, status " + statusText(e.Status)
-}
-
-// Undecodable is the error for a received message that is no protobuf message of the type that the protocol wants.
-type Undecodable struct {
-	Raw []byte
-	Err error
-}
-
-// Error shows the bytes and the reason.
-func (u *Undecodable) Error() string {
-	return fmt.Sprintf("undecodable bytes %s: %v", trace.RawText(u.Raw, 0), u.Err)
-}
-
-// Unwrap returns the decoder's error.
-func (u *Undecodable) Unwrap() error { return u.Err }
-
 // Conversation is one side of a stream that sends S and receives R. Send methods may be called by one goroutine at a time, and so
 // may the receiving ones; the two are independent of each other.
 type Conversation[S, R proto.Message] struct {
@@ -221,13 +189,6 @@ func (c *Conversation[S, R]) receive() {
 	}
 }
 
-// Item is one thing received: a message, or undecodable bytes, or the end.
-type Item[R proto.Message] struct {
-	Msg R
-	Bad *Undecodable
-	End *End
-}
-
 // ReceiveNow receives straight from the transport, in the calling goroutine and without a deadline, for automatic peers that
 // would not pay for a goroutine. It must not be mixed with the script's receiving methods once those have been used.
 func (c *Conversation[S, R]) ReceiveNow() Item[R] {
@@ -274,22 +235,25 @@ func (c *Conversation[S, R]) endOf(err error) *End {
 	return end
 }
 
+// noteEnd records how the stream ended, unless it is the echo of this side's own cancellation, which nobody sent.
 func (c *Conversation[S, R]) noteEnd(end *End) {
+	if c.isClient() && end.Status.Code() == codes.Canceled && c.Context().Err() != nil {
+		return
+	}
 	m := trace.Message{Kind: trace.HalfClose, Metadata: end.Trailer}
 	if end.Status != nil {
 		m.Kind, m.Code, m.Reason = trace.Status, end.Status.Code(), end.Status.Message()
-		if _, isClient := c.cfg.Transport.(interface{ Trailer() metadata.MD }); !isClient {
+		if !c.isClient() {
 			m.Kind = trace.Cancel
 		}
 	}
 	c.Note(m, false)
 }
 
-func statusText(s *status.Status) string {
-	if s.Message() == "" {
-		return s.Code().String()
-	}
-	return s.Code().String() + ": " + s.Message()
+// isClient reports whether this is the calling side, the only one that gets trailers.
+func (c *Conversation[S, R]) isClient() bool {
+	_, ok := c.cfg.Transport.(interface{ Trailer() metadata.MD })
+	return ok
 }
 
 func rawUnless(m proto.Message, raw []byte) []byte {

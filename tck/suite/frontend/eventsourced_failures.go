@@ -111,6 +111,8 @@ func esCannotHandle(name, title, command string, payload []byte) suite.Case {
 		bystander.init()
 		s := openES(ctx, t, p, t.ID("es"))
 		s.init()
+		s.reads("ES-18", "")
+		s.reads("ES-18", "")
 		value := pack(&model.Request{})
 		value.Value = payload
 		s.sent(s.SendCommand(&cloudstate.Command{EntityId: s.id, Id: 3, Name: command, Payload: value}))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	model "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 )
@@ -39,6 +40,22 @@ func eventSourcedSnapshotCases() []suite.Case {
 				s.expect("ES-26", esState("ABCD"), esEvents("A", "B", "C", "D"))
 				s.process(emit("E"), esForward("other"))
 				s.expect("ES-27", esForwarded("other"), esEvents("E"), esSnapshot("ABCDE"))
+			}),
+		esCase("snapshot-with-side-effects", "a snapshot that is due and side effects fit into one reply", requires("ES-26", "FWD-31"),
+			func(s *esStream) {
+				s.process(append(emits("A", "B", "C", "D", "E"), esEffect("a", false), esEffect("b", false), esEffect("c", false))...)
+				out, err := s.Recv(s.ctx)
+				s.t.Check(err, suite.Failure{Expected: "a reply"})
+				want := esReply(s.last, esState("ABCDE"), esEvents("A", "B", "C", "D", "E"), esSnapshot("ABCDE"))
+				got := normalise(out)
+				effects := got.GetReply().GetSideEffects()
+				if got.GetReply() != nil {
+					got.GetReply().SideEffects = nil
+				}
+				s.t.Equal(&protocol.EventSourcedStreamOut{Message: &protocol.EventSourcedStreamOut_Reply{Reply: want}}, got, suite.Failure{})
+				s.t.Require(len(effects) == 3, suite.Failure{
+					Requirement: "FWD-31", Expected: "three side effects beside the events and the snapshot", Got: describe(out, nil),
+				})
 			}),
 		esFree("snapshot-counts-replay", "replayed events count towards the next snapshot, those before the snapshot in init included",
 			requires("ES-26"),

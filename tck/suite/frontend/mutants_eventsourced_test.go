@@ -135,7 +135,7 @@ func eventSourcedMutants() []mutant {
 			map[string]string{"es/frontend/initial-events": "ES-10", "es/frontend/long-replay": "ES-10", "es/frontend/initial-snapshot-and-events": "ES-10"}},
 		{"es never snapshots", func(cfg *mockfunction.Config) { cfg.EventSourced = model.EventSourced{SnapshotEvery: -1}.New },
 			map[string]string{
-				"es/frontend/snapshots": "ES-26", "es/frontend/side-effects-and-events": "ES-26",
+				"es/frontend/snapshots": "ES-26", "es/frontend/snapshot-with-side-effects": "ES-26",
 				"es/frontend/snapshot-with-forward": "ES-27", "es/frontend/snapshot-counts-replay": "ES-26",
 			}},
 		{"es snapshots too often", func(cfg *mockfunction.Config) { cfg.EventSourced = model.EventSourced{SnapshotEvery: 3}.New },
@@ -192,7 +192,11 @@ func eventSourcedMutants() []mutant {
 				e.Synchronous = false
 			}
 			return r
-		}), map[string]string{"es/frontend/side-effect-synchronous": "ES-18", "es/frontend/side-effects-in-order": "ES-18"}},
+		}), map[string]string{"es/frontend/side-effect-synchronous": "FWD-31", "es/frontend/side-effects-in-order": "FWD-31"}},
+		{"es loses side effects", esReplies(func(_ command, r reply) reply { r.SideEffects = nil; return r }), map[string]string{
+			"es/frontend/side-effect": "FWD-31", "es/frontend/side-effects-and-events": "FWD-31",
+			"es/frontend/forward-and-side-effect": "FWD-31", "es/frontend/snapshot-with-side-effects": "FWD-31",
+		}},
 		{"es forwards elsewhere", esReplies(func(_ command, r reply) reply {
 			if f := r.GetClientAction().GetForward(); f != nil {
 				f.ServiceName = veTwo

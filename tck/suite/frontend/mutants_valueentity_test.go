@@ -63,7 +63,7 @@ func valueEntityMutants() []mutant {
 			}
 			return r
 		}), map[string]string{
-			"ve/frontend/updates-in-one-command": "VE-12", "ve/frontend/update-delete-update": "VE-12", "ve/frontend/side-effects-and-state": "VE-12",
+			"ve/frontend/updates-in-one-command": "VE-12", "ve/frontend/update-delete-update": "VE-12",
 		}},
 		{"ve updates on reads", veReplies(func(c command, r reply) reply {
 			if len(steps(c)) == 0 {
@@ -118,6 +118,9 @@ func valueEntityMutants() []mutant {
 				return model.ValueEntity(init)
 			}
 		}, map[string]string{"ve/frontend/init-without-state": "VE-07"}},
+		{"ve loses side effects", veReplies(func(_ command, r reply) reply { r.SideEffects = nil; return r }), map[string]string{
+			"ve/frontend/side-effect": "FWD-31", "ve/frontend/side-effects-and-state": "FWD-31", "ve/frontend/forward-and-side-effect": "FWD-31",
+		}},
 		{"ve forwards elsewhere", veReplies(func(_ command, r reply) reply {
 			if f := r.GetClientAction().GetForward(); f != nil {
 				f.ServiceName = actTwo

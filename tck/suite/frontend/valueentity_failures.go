@@ -86,6 +86,8 @@ func veCannotHandle(name, title, command string, payload []byte) suite.Case {
 		bystander.init()
 		v := openVE(ctx, t, p, t.ID("ve"))
 		v.init()
+		v.reads("VE-10", "")
+		v.reads("VE-10", "")
 		value := pack(&model.Request{})
 		value.Value = payload
 		v.sent(v.SendCommand(&cloudstate.Command{EntityId: v.id, Id: 3, Name: command, Payload: value}))
