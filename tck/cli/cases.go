@@ -5,11 +5,13 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/suite/frontend"
+	"github.com/stateful-serverless/cloudstate/tck/suite/proxy"
 )
 
 // Cases returns every case of the kit, in the order in which lists show them.
 func Cases() []suite.Case {
 	return slices.Concat(
 		frontend.Cases(),
+		proxy.Cases(),
 	)
 }
