@@ -92,7 +92,7 @@ func TestPlanted(t *testing.T) {
 		{from: "reference-proxy/entity/eventsourced", to: module + "/reference-proxy/entity/driver", want: "pure"},
 		{from: "reference-proxy/entity/driver", to: module + "/reference-proxy/entity/eventsourced"},
 		{from: "reference-proxy/route", to: module + "/reference-proxy/entity/driver"},
-		{from: "reference-proxy/route", to: module + "/reference-proxy/entity", want: "one direction"},
+		{from: "reference-proxy/route", to: module + "/reference-proxy/journal", want: "one direction"},
 		{from: "reference-proxy/cmd/cloudstate-proxy", to: module + "/reference-proxy/entity/driver"},
 		{from: "reference-proxy/cmd/cloudstate-proxy", to: module + "/tck", want: "puts the rooms together"},
 		{from: "reference-proxy/operator", to: module + "/reference-proxy/config", want: "another process"},
