@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -34,6 +36,7 @@ type scene struct {
 	t        *suite.T
 	function *mockfunction.Function
 	other    string // the id that roundTrips calls
+	client   *suite.Client
 }
 
 // shared is the scene on the proxy that all cases share.
@@ -58,12 +61,41 @@ func newScene(ctx context.Context, t *suite.T, function *mockfunction.Function) 
 	return &scene{ctx: ctx, t: t, function: function}
 }
 
-// start starts the proxy and waits until it is ready.
+// start starts the proxy, connects to it and waits until it serves.
 func (s *scene) start(env ...string) {
-	s.t.Check(s.t.Proxy().Start(s.ctx, env...), suite.Failure{
+	f := suite.Failure{
 		Expected: "the proxy to become ready",
-		Remedy:   "call discover, accept the answer and bind the public port",
-	})
+		Remedy:   "call discover, accept the answer, bind the public port and answer the health check with SERVING",
+	}
+	s.t.Check(s.t.Proxy().Start(s.ctx, env...), f)
+	s.client = s.connect()
+	s.t.Check(s.serving(), f)
+}
+
+// connect returns a client with a connection of its own, which is closed after the case.
+func (s *scene) connect() *suite.Client {
+	client, err := suite.NewClient(s.t.Proxy().Address, s.t.Trace(), trace.Client, trace.Proxy)
+	s.t.Check(err, suite.Failure{})
+	s.t.Cleanup(client.Close)
+	return client
+}
+
+// serving waits until the proxy says that it serves. That a proxy has no health check is for the case about it to find.
+func (s *scene) serving() error {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		var health grpc_health_v1.HealthCheckResponse
+		_, err := s.client.Unary(s.ctx, grpc_health_v1.Health_Check_FullMethodName, &grpc_health_v1.HealthCheckRequest{}, &health, nil)
+		if status.Code(err) == codes.Unimplemented || health.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-s.ctx.Done():
+			return fmt.Errorf("the health check said %s (%w)", health.GetStatus(), err)
+		}
+	}
 }
 
 // call is a client's call with one response, in progress or done.
@@ -83,7 +115,11 @@ func (s *scene) call(method string, request, response proto.Message) *call {
 
 // callWith is call under a context of its own, with request headers.
 func (s *scene) callWith(ctx context.Context, method string, request, response proto.Message, md metadata.MD) *call {
-	return s.callBy(ctx, s.t.Client(), method, request, response, md)
+	client := s.client
+	if client == nil {
+		client = s.t.Client()
+	}
+	return s.callBy(ctx, client, method, request, response, md)
 }
 
 func (s *scene) callBy(ctx context.Context, client *suite.Client, method string, request, response proto.Message, md metadata.MD) *call {
