@@ -40,8 +40,7 @@ func Passivated(e *cloudstate.Entity, after time.Duration) *cloudstate.Entity {
 func NewSpec(files []protoreflect.FileDescriptor, entities ...*cloudstate.Entity) *cloudstate.EntitySpec {
 	spec, err := NewSpecOf(Closure(files...), entities...)
 	if err != nil {
-		// Descriptors that are linked into the program are valid, and so is every set of them.
-		panic(fmt.Sprintf("mockfunction: marshal linked descriptors: %v", err))
+		panic(fmt.Sprintf("mockfunction: marshal linked descriptors: %v", err)) //nolint:forbidigo // descriptors linked into the program are valid
 	}
 	return spec
 }

@@ -284,7 +284,7 @@ func TestWaitBoundsExpectations(t *testing.T) {
 	defer s.Cancel()
 	ok(t, s.Init("svc", "silent"))
 	_, err = s.Recv(t.Context())
-	mismatch(t, err)
+	_ = mismatch(t, err)
 	_, err = f.EventSourced(t.Context(), mockfunction.Claim{ID: "another"})
 	if m := mismatch(t, err); m.Expected != "a stream for event sourced entity any service, id another" {
 		t.Errorf("got %v", m)

@@ -2,6 +2,7 @@ package mockproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/grpc"
@@ -59,7 +60,8 @@ func (s *Stream[S, R]) Passivate(ctx context.Context) error {
 
 // ended makes the words of a failed wait for the end exact.
 func (s *Stream[S, R]) ended(err error) error {
-	if m, ok := err.(*trace.Mismatch); ok {
+	var m *trace.Mismatch
+	if errors.As(err, &m) {
 		m.Expected = "the end of the stream, status OK"
 	}
 	return err

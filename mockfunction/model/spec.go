@@ -55,7 +55,7 @@ func Spec() *cloudstate.EntitySpec {
 func pack(m proto.Message) *anypb.Any {
 	a, err := anypb.New(m)
 	if err != nil {
-		panic(fmt.Sprintf("model: %v", err))
+		panic(fmt.Sprintf("model: %v", err)) //nolint:forbidigo // generated messages of valid UTF-8 always encode
 	}
 	return a
 }

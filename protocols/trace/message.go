@@ -98,9 +98,10 @@ func (m Message) Body() string {
 	case Status, Cancel:
 		text := m.Code.String()
 		if m.Reason != "" {
-			text += ": " + clip(m.Reason, maxText)
+			text += ": " + clip(m.Reason)
 		}
 		parts = append(parts, text)
+	case Open, HalfClose: // metadata at most
 	}
 	if len(m.Metadata) > 0 {
 		parts = append(parts, metadataText(m.Metadata))

@@ -167,7 +167,7 @@ func (p *printer) scalar(fd protoreflect.FieldDescriptor, v protoreflect.Value) 
 }
 
 func (p *printer) quoted(s string) {
-	p.WriteString(strconv.Quote(clip(s, maxText)))
+	p.WriteString(strconv.Quote(clip(s)))
 }
 
 // any expands a, if anything is known about its type.
@@ -224,7 +224,7 @@ func primitiveText(a *anypb.Any) (string, bool) {
 	if kind == "bytes" && prefix == "p.cloudstate.io" {
 		return RawText(v, 0), true
 	}
-	return strconv.Quote(clip(string(v), maxText)), utf8.Valid(v)
+	return strconv.Quote(clip(string(v))), utf8.Valid(v)
 }
 
 func metadataText(md metadata.MD) string {
@@ -240,7 +240,7 @@ func metadataText(md metadata.MD) string {
 				parts = append(parts, k+": "+RawText([]byte(v), 0))
 				continue
 			}
-			parts = append(parts, k+": "+clip(v, maxText))
+			parts = append(parts, k+": "+clip(v))
 		}
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
@@ -250,19 +250,19 @@ func clippedHex(b []byte, size int) string {
 	if len(b) > maxBytes {
 		b = b[:maxBytes]
 	}
-	if text := hex.EncodeToString(b); len(b) == size {
-		return text
-	} else {
-		return text + "…"
+	text := hex.EncodeToString(b)
+	if len(b) < size {
+		text += "…"
 	}
+	return text
 }
 
-// clip cuts s to at most limit bytes, at a character's edge, and says how much is missing.
-func clip(s string, limit int) string {
-	if len(s) <= limit {
+// clip cuts s to at most maxText bytes, at a character's edge, and says how long it was.
+func clip(s string) string {
+	if len(s) <= maxText {
 		return s
 	}
-	cut := limit
+	cut := maxText
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,23 +35,20 @@ type flags struct {
 	Quiet                bool   `help:"Do not print what goes over the wire."`
 }
 
-// errExit unwinds kong's own exits (--help), so that run can return.
-var errExit = errors.New("exit")
-
 // run is the whole program, until ctx is done; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var f flags
-	exited := -1
+	helped := false
 	parser, err := kong.New(&f, kong.Name("cloudstate-mockfunction"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(errExit) }))
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	if err := parse(parser, args); err != nil {
-		if errors.Is(err, errExit) {
-			return exited
-		}
+	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
+	if _, err := parser.Parse(args); helped {
+		return 0
+	} else if err != nil {
 		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v (--help shows the usage)\n", err)
 		return 2
 	}
@@ -76,17 +72,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	<-ctx.Done()
 	function.Kill()
 	return 0
-}
-
-func parse(parser *kong.Kong, args []string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if p != errExit { //nolint:errorlint // the very value that the exit hook panics with
-				panic(p)
-			}
-			err = errExit
-		}
-	}()
-	_, err = parser.Parse(args)
-	return err
 }

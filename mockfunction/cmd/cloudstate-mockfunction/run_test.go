@@ -28,7 +28,7 @@ func TestServesUntilToldToStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close() //nolint:errcheck // nothing is lost
+	defer p.Close()
 	if _, err := p.Discover(t.Context(), mockproxy.Info(0, 2)); err != nil {
 		t.Error(err)
 	}
@@ -46,7 +46,7 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.Close() //nolint:errcheck // nothing is lost
+	defer busy.Close()
 	_, port, _ := net.SplitHostPort(busy.Addr().String())
 	for _, c := range []struct {
 		args []string

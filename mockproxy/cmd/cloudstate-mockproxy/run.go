@@ -41,23 +41,20 @@ type flags struct {
 	Timeout  time.Duration `help:"How long to wait for the user function." default:"10s"`
 }
 
-// errExit unwinds kong's own exits (--help), so that run can return.
-var errExit = errors.New("exit")
-
 // run is the whole program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var f flags
-	exited := -1
+	helped := false
 	parser, err := kong.New(&f, kong.Name("cloudstate-mockproxy"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code; panic(errExit) }))
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	if err := parse(parser, args); err != nil {
-		if errors.Is(err, errExit) {
-			return exited
-		}
+	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
+	if _, err := parser.Parse(args); helped {
+		return 0
+	} else if err != nil {
 		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v (--help shows the usage)\n", err)
 		return 2
 	}
@@ -77,26 +74,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func parse(parser *kong.Kong, args []string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if p != errExit { //nolint:errorlint // the very value that the exit hook panics with
-				panic(p)
-			}
-			err = errExit
-		}
-	}()
-	_, err = parser.Parse(args)
-	return err
-}
-
 // talk does what the flags ask for.
 func (f *flags) talk(ctx context.Context, stdout io.Writer, recorder *trace.Recorder) error {
 	proxy, err := mockproxy.Dial(f.Address, mockproxy.WithRecorder(recorder), mockproxy.WithWait(f.Timeout))
 	if err != nil {
 		return err
 	}
-	defer proxy.Close() //nolint:errcheck // nothing is lost with the connection
+	defer proxy.Close()
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
 	spec, err := proxy.Discover(ctx, mockproxy.Info(0, 2))

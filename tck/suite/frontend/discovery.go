@@ -71,7 +71,7 @@ func discoveryCases() []suite.Case {
 			}
 		}),
 		specCase("persistence-ids", "each event sourced and each value entity has a persistence id of its own", "DISC-28", persistenceIDs),
-		suite.Case{
+		{
 			ID: "act/frontend/no-persistence", Title: "actions have neither persistence id nor passivation strategy",
 			Requirements: requires("ACT-26"), Kind: suite.Frontend, Needs: []string{suite.Action},
 			Run: func(ctx context.Context, t *suite.T) {

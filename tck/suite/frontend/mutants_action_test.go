@@ -82,11 +82,11 @@ func actionMutants() []mutant {
 			map[string]string{"act/frontend/streamed-out-in-order": "ACT-16", "act/frontend/streamed-reply": "ACT-17"}},
 		{"act answers each streamed-in message", func(cfg *mockfunction.Config) {
 			cfg.Action = func(method string, header *action.ActionCommand) mockfunction.ActionInstance {
-				if instance := model.Action(method, header); instance != nil && header.GetName() == "ProcessStreamedIn" {
+				instance := model.Action(method, header)
+				if instance != nil && header.GetName() == "ProcessStreamedIn" {
 					return actEager{instance}
-				} else {
-					return instance
 				}
+				return instance
 			}
 		}, map[string]string{"act/frontend/streamed-in-reply": "ACT-15"}},
 		{"act is silent after a failure", func(cfg *mockfunction.Config) {

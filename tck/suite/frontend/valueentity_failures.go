@@ -32,8 +32,8 @@ func valueEntityFailureCases() []suite.Case {
 			failureKeepsNoState),
 		veCase("failure-drops-side-effects", "side effects that a failing command asked for are not sent", requires("VE-41"),
 			func(v *veStream) {
-				v.process(veEffect("dropped", false), veEffect("too", true), veFail("expected failure"))
-				v.expect("VE-41", failed("expected failure"))
+				v.process(veEffect("dropped", false), veEffect("too", true), veFail("another failure"))
+				v.expect("VE-41", failed("another failure"))
 				v.reads("VE-41", "")
 			}),
 		veCase("failure-drops-forward", "a command that forwards and then fails has failed", requires("VE-18"),
