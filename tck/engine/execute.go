@@ -42,7 +42,7 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 		result.Verdict = verdict.NotRun
 	}
 	if result.Verdict == verdict.Failed || result.Verdict == verdict.Error {
-		result.Trace = messages(rig.recorder.Messages(), begun)
+		result.Trace = messages(outcome.Trace, begun)
 		result.Logs = rig.logs(keptLines)
 	}
 	if !c.OwnTarget && ctx.Err() == nil {

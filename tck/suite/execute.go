@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
 )
 
 // Result is how an execution ended.
@@ -31,6 +33,8 @@ type Outcome struct {
 	Panicked bool
 	// Notes are the lines of [T.Notef].
 	Notes []string
+	// Trace is what the recorder held when Run returned: the conversation without what the clean-ups add to it.
+	Trace []trace.Message
 	// Duration is how long Run took, clean-ups included.
 	Duration time.Duration
 }
@@ -52,6 +56,7 @@ func Execute(ctx context.Context, c Case, env Env, limit time.Duration) Outcome 
 	go func() {
 		defer close(done)
 		t.guard(func() { c.Run(caseCtx, t) })
+		t.keepTrace()
 		cancel()
 		t.cleanUp()
 	}()
@@ -78,6 +83,9 @@ func Execute(ctx context.Context, c Case, env Env, limit time.Duration) Outcome 
 		o.Result = Passed
 	}
 	o.Notes = append([]string(nil), t.notes...)
+	if o.Trace = t.trace; !returned {
+		o.Trace = env.Trace.Messages()
+	}
 	o.Duration = time.Since(start)
 	return o
 }
@@ -114,6 +122,13 @@ func (t *T) guard(f func()) {
 		f()
 	}()
 	<-done
+}
+
+func (t *T) keepTrace() {
+	messages := t.env.Trace.Messages()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trace = messages
 }
 
 // cleanUp runs the registered functions, newest first, each contained.

@@ -148,6 +148,18 @@ func TestIDsAndCleanups(t *testing.T) {
 	}
 }
 
+// What clean-ups put on the wire would push what led to a failure out of sight.
+func TestTraceEndsWithTheCase(t *testing.T) {
+	o := exec(t, func(_ context.Context, t *T) {
+		t.Trace().Record(trace.Message{Kind: trace.Data})
+		t.Cleanup(func() { t.Trace().Record(trace.Message{Kind: trace.Cancel}) })
+		t.Fail(Failure{})
+	})
+	if len(o.Trace) != 1 || o.Trace[0].Kind != trace.Data {
+		t.Errorf("%v", o.Trace)
+	}
+}
+
 func TestCheckCases(t *testing.T) {
 	good := Case{ID: "es/proxy/a-1", Title: "t", Requirements: []string{"ES-01"}, Kind: Proxy, Run: func(context.Context, *T) {}}
 	if err := Check([]Case{good}); err != nil {

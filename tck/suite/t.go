@@ -23,6 +23,7 @@ type T struct {
 	ids      int
 	outcome  Outcome
 	notes    []string
+	trace    []trace.Message
 	cleanups []func()
 	client   *Client
 }

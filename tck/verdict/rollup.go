@@ -187,6 +187,8 @@ func openProblems(report *Report) []string {
 			problems = append(problems, fmt.Sprintf("case %s: the kit is at fault: %s", c.ID, reason))
 		}
 	}
+	var reasons []string
+	unjudged := map[string][]string{}
 	for _, r := range report.Requirements {
 		if !r.Level.Mandatory() || r.Verdict != NotRun || r.Untestable || r.Announced != "" {
 			continue
@@ -194,7 +196,14 @@ func openProblems(report *Report) []string {
 		if report.Selection.Partial && leftOut(report, r) {
 			continue
 		}
-		problems = append(problems, fmt.Sprintf("%s (%s) was not judged: %s", r.ID, r.Level, r.Reason))
+		if unjudged[r.Reason] == nil {
+			reasons = append(reasons, r.Reason)
+		}
+		unjudged[r.Reason] = append(unjudged[r.Reason], r.ID)
+	}
+	for _, reason := range reasons {
+		ids := unjudged[reason]
+		problems = append(problems, fmt.Sprintf("%d applicable MUST not judged, %s: %s", len(ids), reason, strings.Join(ids, ", ")))
 	}
 	return problems
 }

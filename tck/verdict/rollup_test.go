@@ -160,7 +160,7 @@ func TestConclusion(t *testing.T) {
 		{name: "announced and in error", cases: with(proves("a/p/one", Error, "ES-01")), announced: announced, want: Incomplete, problem: "the kit is at fault"},
 		{name: "an error of the kit", cases: with(proves("a/p/one", Error, "ES-01")), want: Incomplete, problem: "case a/p/one: the kit is at fault"},
 		{name: "an error of the kit in a SHOULD", cases: with(proves("a/p/six", Error, "ES-06")), want: Incomplete, problem: "the kit is at fault"},
-		{name: "a MUST without a case", cases: allPass()[1:], want: Incomplete, problem: "ES-01 (MUST) was not judged"},
+		{name: "a MUST without a case", cases: allPass()[1:], want: Incomplete, problem: "1 applicable MUST not judged, no case of the kit proves it: ES-01"},
 		{name: "a MUST without a case, announced", cases: allPass()[1:], announced: byRequirement, want: Conforms},
 		{name: "a target that did not come up", cases: with(proves("a/p/one", NotRun, "ES-01")), faults: []string{"proxy did not come up"}, want: Incomplete, problem: "did not come up"},
 		{name: "nothing ran", cases: nil, want: Incomplete, problem: "no case ran"},
