@@ -70,7 +70,7 @@ func Execute(ctx context.Context, c Case, env Env, limit time.Duration) Outcome 
 	case o.Panicked:
 	case !returned:
 		o = Outcome{Result: Errored, Reason: fmt.Sprintf("the case did not return within %s of the end of its context", grace)}
-	case ctx.Err() != nil && o.Result != Failed:
+	case ctx.Err() != nil: // whatever failed in the meantime may have failed by the interruption
 		o = Outcome{Result: Errored, Reason: "interrupted: " + context.Cause(ctx).Error()}
 	case timedOut && o.Result == "":
 		o = Outcome{Result: Failed, Failure: &Failure{

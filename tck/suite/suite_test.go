@@ -105,9 +105,10 @@ func TestHangIsAFailure(t *testing.T) {
 
 func TestInterruptionIsNoFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c := Case{ID: "a/b", Kind: Frontend, Requirements: []string{"ES-01"}, Run: func(ctx context.Context, _ *T) {
+	c := Case{ID: "a/b", Kind: Frontend, Requirements: []string{"ES-01"}, Run: func(ctx context.Context, t *T) {
 		cancel()
 		<-ctx.Done()
+		t.Check(ctx.Err(), Failure{Expected: "an answer"})
 	}}
 	if o := Execute(ctx, c, Env{}, time.Hour); o.Result != Errored || !strings.Contains(o.Reason, "interrupted") {
 		t.Errorf("%+v", o)
