@@ -54,7 +54,10 @@ func Run(ctx context.Context, args []string, stdio Stdio) int {
 	exited := -1
 	parser, err := kong.New(&grammar,
 		kong.Name("cloudstate-tck"), kong.Description(description), kong.Writers(stdio.Out, stdio.Err),
-		kong.Exit(func(code int) { exited = code; panic(helpShown{}) }),
+		kong.Exit(func(code int) {
+			exited = code
+			panic(helpShown{}) //nolint:forbidigo // kong goes on unless its exit function does not return; parse recovers
+		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(stdio, arguments(args)))
 	if err != nil {
@@ -97,7 +100,7 @@ func parse(parser *kong.Kong, args []string) (parsed *kong.Context, helped bool,
 	defer func() {
 		if p := recover(); p != nil {
 			if _, ok := p.(helpShown); !ok {
-				panic(p)
+				panic(p) //nolint:forbidigo // not ours to swallow
 			}
 			helped = true
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // errWatch says what --watch cannot do.
-var errWatch = errors.New("--watch: the kit starts an exec: target itself and cannot see when it changes; start it yourself and give its address with addr:")
+var errWatch = errors.New("--watch: the kit starts an exec: target itself and cannot see when it changes; start it yourself and name it addr:<host:port>")
 
 // watch judges again and again until ctx ends. Each run is a process of its own, since Ginkgo runs once a process.
 func watch(ctx context.Context, stdio Stdio, config engine.Config, args arguments) error {
@@ -60,10 +60,10 @@ func watch(ctx context.Context, stdio Stdio, config engine.Config, args argument
 		err = <-changed
 		stop()
 		for range watched - 1 {
-			<-changed
+			<-changed //nolint:errcheck // the other target's watcher ends because this round does
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // Ctrl-C is how a watch ends
 		}
 		if err != nil {
 			return fmt.Errorf("--watch: %w", err)

@@ -30,14 +30,13 @@ import (
 // The test binary plays the targets too: with FAKE set it is a proxy, a frontend, or a kit that runs under Ginkgo.
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	switch os.Getenv("FAKE") {
 	case "proxy":
 		fakeProxy(ctx)
 	case "frontend":
 		fakeFrontend(ctx)
 	case "broken":
-		fmt.Println("cannot open the store")
+		say("cannot open the store")
 		os.Exit(7)
 	case "ginkgo":
 		fakeKit(ctx)
@@ -45,6 +44,7 @@ func TestMain(m *testing.M) {
 		stop()
 		goleak.VerifyTestMain(m)
 	}
+	stop()
 }
 
 // fake returns a target that is this binary in another role.
@@ -56,9 +56,12 @@ func fake(role target.Role, as string) target.Ref {
 	return target.Ref{Role: role, Scheme: target.Exec, Value: "FAKE=" + as + " exec " + self}
 }
 
+// say writes a line to the standard output, which the kit captures.
+func say(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
+
 func must(err error) {
 	if err != nil {
-		fmt.Println("fake:", err)
+		say("fake:", err)
 		os.Exit(1)
 	}
 }
@@ -89,7 +92,7 @@ func fakeProxy(ctx context.Context) {
 	must(err)
 	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("HTTP_HOST"), os.Getenv("HTTP_PORT")))
 	must(err)
-	fmt.Println("store", os.Getenv("CLOUDSTATE_STORE"))
+	say("store", os.Getenv("CLOUDSTATE_STORE"))
 	server := grpc.NewServer(grpc.ForceServerCodecV2(wire.Codec{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		var frame wire.Frame
 		if err := stream.RecvMsg(&frame); err != nil {
@@ -97,7 +100,7 @@ func fakeProxy(ctx context.Context) {
 		}
 		switch method, _ := grpc.MethodFromServerStream(stream); method {
 		case callCrash:
-			fmt.Println("panic: nobody expects this")
+			say("panic: nobody expects this")
 			os.Exit(3)
 		case callHang:
 			<-stream.Context().Done()

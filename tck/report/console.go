@@ -267,8 +267,10 @@ func (c *console) conclusion(paths []string) {
 	took := time.Duration(c.report.DurationMS) * time.Millisecond
 	cases := fmt.Sprintf("%d cases: %d passed, %d failed, %d in error, %d not applicable, %d not run, in %s", k.Total, k.Passed, k.Failed, k.Error,
 		k.NotApplicable, k.NotRun, took.Round(10*time.Millisecond))
-	word, colour := "PASSED", green
+	var word, colour string
 	switch s.Conclusion {
+	case verdict.Conforms:
+		word, colour = "PASSED", green
 	case verdict.Breaks:
 		word, colour = "FAILED", red
 	case verdict.Incomplete:

@@ -82,11 +82,14 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 	if err := json.Unmarshal([]byte(Schema), &schema); err != nil {
 		t.Fatal(err)
 	}
-	definitions := schema["$defs"].(map[string]any)
+	definitions, ok := schema["$defs"].(map[string]any)
+	if !ok {
+		t.Fatal("the schema has no $defs")
+	}
 	var walk func(path string, value any, rule map[string]any)
 	walk = func(path string, value any, rule map[string]any) {
 		if ref, ok := rule["$ref"].(string); ok {
-			rule = definitions[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+			rule, _ = definitions[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
 		}
 		switch v := value.(type) {
 		case map[string]any:

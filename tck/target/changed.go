@@ -30,7 +30,7 @@ func returned(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("watching %s: %w", address, err)
 	}
-	defer conn.Close() //nolint:errcheck // it carries no calls
+	defer conn.Close()
 	wasUp := false
 	for {
 		conn.Connect()

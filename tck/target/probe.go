@@ -24,7 +24,7 @@ func Discover(ctx context.Context, address string, info *cloudstate.ProxyInfo) (
 	if err != nil {
 		return nil, fmt.Errorf("dialling %s: %w", address, err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing is lost with a connection that has served its one call
+	defer conn.Close()
 	spec, err := cloudstate.NewEntityDiscoveryClient(conn).Discover(ctx, info, grpc.MaxCallRecvMsgSize(maxSpec))
 	if err != nil {
 		return nil, fmt.Errorf("discover at %s: %w", address, err)

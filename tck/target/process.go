@@ -85,7 +85,8 @@ func (p *Process) Launch(_ context.Context, env ...string) error {
 	default:
 		return fmt.Errorf("%s: %w", p.config.Ref, ErrRunning)
 	}
-	cmd := exec.Command(p.argv[0], p.argv[1:]...)
+	// Not CommandContext: the process outlives the call that starts it, and is ended by its group.
+	cmd := exec.Command(p.argv[0], p.argv[1:]...) //nolint:noctx // see above
 	cmd.Env = append(append(os.Environ(), p.config.Env...), env...)
 	cmd.Stdout, cmd.Stderr = &p.logs, &p.logs
 	// A group of its own: a signal reaches what a shell started, and a terminal's Ctrl-C does not reach the target before the kit.

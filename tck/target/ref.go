@@ -62,6 +62,7 @@ func Parse(role Role, text string) (Ref, error) {
 		return fail("nothing follows the %s:", scheme)
 	}
 	switch ref.Scheme {
+	case Exec: // the shell will say what is wrong with it
 	case Builtin:
 		if _, ok := programs[role][ref.Value]; !ok {
 			return fail("no such built-in %s; there is %s", role, example(role))

@@ -124,8 +124,7 @@ func TestLifeOfAProcess(t *testing.T) {
 }
 
 func TestKillReachesTheWholeGroup(t *testing.T) {
-	var p *Process
-	p = shell(t, `sleep 1000 & echo "child $!"; wait`, nil)
+	p := shell(t, `sleep 1000 & echo "child $!"; wait`, nil)
 	ctx := t.Context()
 	if err := p.Launch(ctx); err != nil {
 		t.Fatal(err)
@@ -143,7 +142,7 @@ func TestKillReachesTheWholeGroup(t *testing.T) {
 	if err := poll(ctx, func(context.Context) error {
 		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
 		if err != nil || strings.Contains(string(state), ") Z ") {
-			return nil // gone, or a zombie that nobody reaps
+			return nil //nolint:nilerr // gone, or a zombie that nobody reaps
 		}
 		return errors.New("the child lives on")
 	}, nil); err != nil {

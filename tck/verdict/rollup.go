@@ -160,7 +160,7 @@ func brokenProblems(report *Report) []string {
 func stale(report *Report, announced []Announced) []string {
 	var problems []string
 	for _, a := range announced {
-		happened := false
+		var happened bool
 		if a.Case != "" {
 			i := slices.IndexFunc(report.Cases, func(c Case) bool { return c.ID == a.Case })
 			happened = i < 0 || report.Cases[i].Verdict != Passed
