@@ -32,7 +32,7 @@ var Rules = []Rule{
 	{Room: "mockfunction", May: []string{gen, trace}, TestsMay: []string{"mockproxy"}, Reason: "a mock that shares code with what it faces proves nothing about it"},
 
 	{Room: "support-go", May: []string{gen}, TestsMay: []string{"mockproxy", trace}, Reason: edgeReason},
-	{Room: "tck", May: []string{"spec", gen, trace, "mockproxy", "mockfunction"}, Reason: edgeReason},
+	{Room: "tck", May: []string{"spec", gen, trace, "mockproxy", "mockfunction", "fixtures/descriptors"}, Reason: edgeReason},
 
 	{Room: proxy, May: []string{gen, "protocols/internal"}, TestsMay: mocks, Reason: edgeReason},
 	room("crdt"),
@@ -48,7 +48,7 @@ var Rules = []Rule{
 	room("userfunction", "config", "telemetry"),
 	room("entity/driver", "entity", "journal", "userfunction", "telemetry"),
 	room("cluster", "crdt", "journal", "telemetry"),
-	room("route", "entity/driver", "cluster", "discovery", "telemetry"),
+	room("route", "entity", "entity/driver", "cluster", "discovery", "telemetry"),
 	room("serve", "route", "discovery", "telemetry"),
 	room("eventing", "route", "discovery", "journal", "telemetry"),
 	room("autoscale", "cluster", "telemetry"),

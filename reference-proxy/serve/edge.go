@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
 )
 
@@ -182,7 +181,7 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 		err := ss.RecvMsg(&in)
 		return in.bytes, err
 	}
-	err := r.Stream(ctx, m, headers, recv, func(reply *entity.Reply) error {
+	err := r.Stream(ctx, m, headers, recv, func(reply *route.Reply) error {
 		err := send(ss, reply, first)
 		first = false
 		return err
@@ -194,7 +193,7 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 }
 
 // send writes a reply, with its metadata as headers if it is the call's first.
-func send(ss grpc.ServerStream, reply *entity.Reply, first bool) error {
+func send(ss grpc.ServerStream, reply *route.Reply, first bool) error {
 	if first && reply.Metadata != nil {
 		if err := ss.SetHeader(responseHeaders(reply.Metadata)); err != nil {
 			return err

@@ -9,13 +9,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
-	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
 )
 
 // statusOf is where every failure gets its gRPC status; nowhere else is one chosen.
 func statusOf(err error) error {
-	var fault *entity.Fault
+	var fault *route.Fault
 	var stated *route.StatedFailure
 	var target *route.TargetError
 	switch {
@@ -47,13 +46,13 @@ func statedCode(code int32) codes.Code {
 }
 
 var faultCodes = [...]codes.Code{
-	entity.FaultProtocol:    codes.Unknown,           // ES-37 to ES-41
-	entity.FaultUnavailable: codes.Unavailable,       // SERV-36, ES-58
-	entity.FaultTimeout:     codes.DeadlineExceeded,  // LIM-06
-	entity.FaultStore:       codes.Unknown,           // ES-42, ES-61
-	entity.FaultStoreFull:   codes.ResourceExhausted, // SERV-37
-	entity.FaultOverload:    codes.ResourceExhausted, // LIM-12, SERV-37
-	entity.FaultShutdown:    codes.Unavailable,       // OPS-12
+	route.FaultProtocol:    codes.Unknown,           // ES-37 to ES-41
+	route.FaultUnavailable: codes.Unavailable,       // SERV-36, ES-58
+	route.FaultTimeout:     codes.DeadlineExceeded,  // LIM-06
+	route.FaultStore:       codes.Unknown,           // ES-42, ES-61
+	route.FaultStoreFull:   codes.ResourceExhausted, // SERV-37
+	route.FaultOverload:    codes.ResourceExhausted, // LIM-12, SERV-37
+	route.FaultShutdown:    codes.Unavailable,       // OPS-12
 }
 
 var sentinels = []struct {

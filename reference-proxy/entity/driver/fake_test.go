@@ -15,7 +15,6 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
-	"github.com/stateful-serverless/cloudstate/reference-proxy/cluster"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/memory"
@@ -143,6 +142,15 @@ func text(s string) *anypb.Any {
 	return a
 }
 
+// claims is an owner that remembers nothing: it claims for each activation.
+type claims struct{ store journal.Ownership }
+
+func (c claims) Fence(ctx context.Context, _ journal.EntityID) (journal.Fence, error) {
+	return c.store.Claim(ctx, 0)
+}
+
+func (claims) Lost(journal.Fence) {}
+
 // rig is a host with one entity type, the fake user function, and a memory store
 // that a test may make fail.
 type rig struct {
@@ -187,7 +195,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t: t, typ: EventSourced("Svc", "svc", 0), streams: &fakeStreams{opened: make(chan *fakeStream, 16)},
 		store: &faultyStore{Store: memory.New()}, reports: make(chan string, 16),
 	}
-	r.host = NewHost(cfg, r.streams, r.store, cluster.NewLocal(r.store), func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
+	r.host = NewHost(cfg, r.streams, r.store, claims{r.store}, func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
 	return r
 }
 

@@ -1,0 +1,23 @@
+package route
+
+import "github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+
+// What comes of a call, as callers of this package know it: the edge deals with
+// routes, not with the machines behind them.
+type (
+	// Reply is an answer for the client.
+	Reply = entity.Reply
+	// Fault is a failure that the user function did not state.
+	Fault = entity.Fault
+)
+
+// The classes of faults, as [entity.FaultClass] defines them.
+const (
+	FaultProtocol    = entity.FaultProtocol
+	FaultUnavailable = entity.FaultUnavailable
+	FaultTimeout     = entity.FaultTimeout
+	FaultStore       = entity.FaultStore
+	FaultStoreFull   = entity.FaultStoreFull
+	FaultOverload    = entity.FaultOverload
+	FaultShutdown    = entity.FaultShutdown
+)
