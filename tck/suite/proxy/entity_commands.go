@@ -46,21 +46,24 @@ func (e *entity) forward(text string) *cloudstate.ClientAction {
 	return forwarded(&cloudstate.Forward{ServiceName: e.service, CommandName: e.command(), Payload: pack(e.k.request(e.id, text))})
 }
 
-// queue brings commands with these texts to the entity, in this order; it returns when the proxy has accepted them all. They are the side effects of
-// another entity's command, which are started in order (FWD-09); the last one, on a third entity, is the barrier.
+// queue brings commands with these texts to the entity, in this order; it returns when the proxy has accepted them all. They are side effects of another
+// entity's command, which are started in order (FWD-09); the barrier after each is a synchronous one on a third entity.
 func (e *entity) queue(texts ...string) {
 	from, barrier := e.entity(e.k, e.k.two), e.entity(e.k, e.k.two)
 	var effects []*cloudstate.SideEffect
 	for _, text := range texts {
-		effects = append(effects, e.effect(text, false))
+		effects = append(effects, e.effect(text, false), barrier.effect("", true))
 	}
 	c := from.call("")
 	i := from.opens("FWD-01")
 	i.command("FWD-01", "")
-	i.reply(answer{action: replied(e.k.response("")), effects: append(effects, barrier.effect("", true))})
+	i.reply(answer{action: replied(e.k.response("")), effects: effects})
 	last := barrier.opens("FWD-09")
-	last.command("FWD-09", "")
-	last.replies("")
+	for range texts {
+		last.command("FWD-09", "")
+		e.roundTrips(1)
+		last.replies("")
+	}
 	c.replies("FWD-10", e.k.response(""))
 }
 
