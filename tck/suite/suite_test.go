@@ -115,6 +115,18 @@ func TestInterruptionIsNoFailure(t *testing.T) {
 	}
 }
 
+// A panic of the kit is told even when the run is being interrupted.
+func TestPanicOutlastsAnInterruption(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := Case{ID: "a/b", Kind: Frontend, Requirements: []string{"ES-01"}, Run: func(context.Context, *T) {
+		cancel()
+		panic("ah")
+	}}
+	if o := Execute(ctx, c, Env{}, time.Hour); !o.Panicked || !strings.Contains(o.Reason, "ah") {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestCaseThatIgnoresItsContextIsTheKitsFault(t *testing.T) {
 	release := make(chan struct{})
 	returned := make(chan struct{})
