@@ -9,8 +9,10 @@ import (
 // Cases returns all cases that judge a proxy, in the order of SPEC.md.
 func Cases() []suite.Case {
 	return slices.Concat(
+		permutationCases(),
 		eventSourcedCases(),
 		valueEntityCases(),
+		actionCases(),
 		forwardCases(),
 		effectCases(),
 		limitCases(),
