@@ -24,17 +24,21 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "cloudstate-proxy")
+	return path, build(path, os.Getenv("CLOUDSTATE_TEST_OVERLAY"))
+})
+
+// build makes the program at path. A mutant of the proxy is built with an overlay (see go help build); "" is none.
+func build(path, overlay string) error {
 	args := []string{"build", "-o", path}
-	// A mutant of the proxy is built with an overlay; see fixtures/mutants.
-	if overlay := os.Getenv("CLOUDSTATE_TEST_OVERLAY"); overlay != "" {
+	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
 	out, err := exec.Command("go", append(args, ".")...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("building the proxy: %w\n%s", err, out)
+		return fmt.Errorf("building the proxy: %w\n%s", err, out)
 	}
-	return path, nil
-})
+	return nil
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -94,6 +98,12 @@ func launch(t testing.TB, client, management, function int, args ...string) *pro
 	if err != nil {
 		t.Fatal(err)
 	}
+	return launchProgram(t, path, client, management, function, args...)
+}
+
+// launchProgram is launch for a build of the proxy that is not the usual one.
+func launchProgram(t testing.TB, path string, client, management, function int, args ...string) *process {
+	t.Helper()
 	p := &process{
 		t: t, output: &lockedBuffer{}, exited: make(chan struct{}),
 		client: "127.0.0.1:" + strconv.Itoa(client), probes: "127.0.0.1:" + strconv.Itoa(management),

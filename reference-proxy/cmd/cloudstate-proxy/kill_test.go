@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/example/shoppingcart"
@@ -31,35 +30,36 @@ func fromEnv(name string, otherwise int) int {
 // against what clients were told (ES-20, ES-54, VE-13, VE-38): nothing acknowledged is missing, nothing is there
 // twice or out of order, and nothing is there that nobody sent. make certify kills at least 50 times.
 func TestAcknowledgedIsDurable(t *testing.T) {
+	program, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range killAndCheck(t, program, fromEnv("CLOUDSTATE_KILLS", 8), uint64(fromEnv("CLOUDSTATE_SEED", 1))) {
+		t.Error(fault)
+	}
+}
+
+// killAndCheck runs the program under load, kills it that many times, and returns what is wrong with the store after it.
+func killAndCheck(t *testing.T, program string, kills int, seed uint64) (faults []string) {
+	t.Helper()
 	const writers, sharedCarts = 16, 5
-	kills := fromEnv("CLOUDSTATE_KILLS", 8)
-	seed := uint64(fromEnv("CLOUDSTATE_SEED", 1))
 	random := rand.New(rand.NewPCG(seed, 0))
 
 	user := &carts{}
 	function := mockfunction.New(user.config())
-	if err := function.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer function.Kill()
-	var functionPort int
-	if _, err := fmt.Sscanf(function.Addr(), "127.0.0.1:%d", &functionPort); err != nil {
-		t.Fatal(err)
-	}
+	functionPort := serveFunction(t, function)
 	free := ports(t, 2)
 	args := []string{"--data-dir", t.TempDir(), "--free-space-reserve", "1MiB", "--passivation-timeout", "50ms", "--log-level", "warn"}
-	start := func() *process { return launch(t, free[0], free[1], functionPort, args...) }
-
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", free[0]), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second}))
-	if err != nil {
-		t.Fatal(err)
+	start := func() *process {
+		p := launchProgram(t, program, free[0], free[1], functionPort, args...)
+		p.ready()
+		return p
 	}
-	defer func() { _ = conn.Close() }()
 
+	conn := dial(t, fmt.Sprintf("127.0.0.1:%d", free[0]))
 	p := start()
-	p.ready()
 	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	logs := make([]*writerLog, writers)
 	var acknowledged atomic.Int64
 	var wg sync.WaitGroup
@@ -75,13 +75,11 @@ func TestAcknowledgedIsDurable(t *testing.T) {
 		<-time.After(pause)
 		p.kill()
 		p = start()
-		p.ready()
 	}
 	stop()
 	wg.Wait()
 	p.kill()
 	p = start()
-	p.ready()
 	defer func() { _ = p.terminate() }()
 
 	sent, unknown := 0, 0
@@ -94,13 +92,10 @@ func TestAcknowledgedIsDurable(t *testing.T) {
 		}
 	}
 	t.Logf("seed %d: %d kills, %d commands sent, %d acknowledged, %d without an answer or refused", seed, kills, sent, acknowledged.Load(), unknown)
-	checkLists(t, conn, logs, sharedCarts)
-	checkNumbers(t, conn, logs)
+	faults = append(checkLists(t, conn, logs, sharedCarts), checkNumbers(t, conn, logs)...)
 	user.mu.Lock()
 	defer user.mu.Unlock()
-	for _, f := range user.faults {
-		t.Error(f)
-	}
+	return append(faults, user.faults...)
 }
 
 func awaitCount(t *testing.T, p *process, n *atomic.Int64, until int64) {
@@ -152,7 +147,8 @@ func (l *writerLog) own() string          { return fmt.Sprintf("writer-%d", l.id
 func cartID(n int) string                 { return fmt.Sprintf("cart-%d", n) }
 
 // checkLists holds every shared cart against the writers' logs.
-func checkLists(t *testing.T, conn *grpc.ClientConn, logs []*writerLog, sharedCarts int) {
+func checkLists(t *testing.T, conn *grpc.ClientConn, logs []*writerLog, sharedCarts int) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	client := shoppingcart.NewShoppingCartClient(conn)
 	seen := map[string]bool{}
 	for cart := range sharedCarts {
@@ -164,15 +160,15 @@ func checkLists(t *testing.T, conn *grpc.ClientConn, logs []*writerLog, sharedCa
 		for _, item := range got.GetItems() {
 			var w, n int
 			if _, err := fmt.Sscanf(item.GetProductId(), "%d/%d", &w, &n); err != nil || w >= len(logs) || n >= len(logs[w].outcome) || logs[w].cart[n] != cart {
-				t.Errorf("%s holds %q, which nobody sent there", cartID(cart), item.GetProductId())
+				fault("%s holds %q, which nobody sent there", cartID(cart), item.GetProductId())
 				continue
 			}
 			if seen[item.GetProductId()] {
-				t.Errorf("%s holds %q twice", cartID(cart), item.GetProductId())
+				fault("%s holds %q twice", cartID(cart), item.GetProductId())
 			}
 			seen[item.GetProductId()] = true
 			if before, ok := last[w]; ok && before >= n {
-				t.Errorf("%s holds operation %d of writer %d after its operation %d", cartID(cart), n, w, before)
+				fault("%s holds operation %d of writer %d after its operation %d", cartID(cart), n, w, before)
 			}
 			last[w] = n
 		}
@@ -180,14 +176,15 @@ func checkLists(t *testing.T, conn *grpc.ClientConn, logs []*writerLog, sharedCa
 	for _, l := range logs {
 		for n, acked := range l.outcome {
 			if acked && !seen[l.product(n)] {
-				t.Errorf("%s was acknowledged and is missing from %s", l.product(n), cartID(l.cart[n]))
+				fault("%s was acknowledged and is missing from %s", l.product(n), cartID(l.cart[n]))
 			}
 		}
 	}
+	return faults
 }
 
 // checkNumbers holds every value cart, which has one writer, against its log.
-func checkNumbers(t *testing.T, conn *grpc.ClientConn, logs []*writerLog) {
+func checkNumbers(t *testing.T, conn *grpc.ClientConn, logs []*writerLog) (faults []string) {
 	client := vecart.NewShoppingCartClient(conn)
 	for _, l := range logs {
 		got, err := client.GetCart(t.Context(), &vecart.GetShoppingCart{UserId: l.own()})
@@ -199,7 +196,8 @@ func checkNumbers(t *testing.T, conn *grpc.ClientConn, logs []*writerLog) {
 			number = item.GetQuantity()
 		}
 		if number < l.ackedNumber || number > l.sentNumber {
-			t.Errorf("%s holds %d; %d was acknowledged, %d sent", l.own(), number, l.ackedNumber, l.sentNumber)
+			faults = append(faults, fmt.Sprintf("%s holds %d; %d was acknowledged, %d sent", l.own(), number, l.ackedNumber, l.sentNumber))
 		}
 	}
+	return faults
 }
