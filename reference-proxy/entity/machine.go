@@ -271,14 +271,14 @@ func (m *Machine) Written(position uint64) {
 	a := m.answer
 	m.answer = Answer{}
 	m.settleCurrent(a.Outcome)
+	if a.Snapshot != nil {
+		m.out = append(m.out, Instruction{Op: OpSnapshot, Snapshot: a.Snapshot, Position: position})
+	}
 	if m.doomed != "" {
 		m.end(nil, m.fault(m.texts.Queued), "")
 		return
 	}
 	m.next()
-	if a.Snapshot != nil {
-		m.out = append(m.out, Instruction{Op: OpSnapshot, Snapshot: a.Snapshot, Position: position})
-	}
 }
 
 // WriteFailed says that the write is not known to be durable. The instance ends:
