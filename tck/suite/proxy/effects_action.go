@@ -6,6 +6,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
+	actmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 )
@@ -67,4 +68,9 @@ func (c *actionCall) answers(outcome *cloudstate.ClientAction, effects ...*cloud
 		response.Response = &action.ActionResponse_Failure{Failure: outcome.GetFailure()}
 	}
 	c.t.Check(c.Respond(response), suite.Failure{Remedy: "keep a call of an action open until it is answered"})
+}
+
+// actionReply is a response with this text.
+func actionReply(text string) *action.ActionResponse {
+	return &action.ActionResponse{Response: &action.ActionResponse_Reply{Reply: &cloudstate.Reply{Payload: pack(&actmodel.Response{Message: text})}}}
 }
