@@ -76,6 +76,10 @@ foreign-java: ## Build the user function on the published Java library into out/
 fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@ci/fuzz.sh $(FUZZTIME)
 
+.PHONY: bench
+bench: build ## Measure the proxy against a bare gRPC pass-through; report in out/bench. BENCH=--check fails on a missed target
+	@bin/bench $(BENCH)
+
 ##@ Generated code
 
 .PHONY: generate
