@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -79,5 +80,5 @@ func valid(text string) string {
 	if len(text) <= most {
 		return text
 	}
-	return fmt.Sprintf("%s… (%d bytes in all)", text[:most], len(text))
+	return fmt.Sprintf("%s… (%d bytes in all)", strings.ToValidUTF8(text[:most], ""), len(text))
 }
