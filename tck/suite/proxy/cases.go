@@ -10,6 +10,7 @@ import (
 func Cases() []suite.Case {
 	return slices.Concat(
 		permutationCases(),
+		servingCases(),
 		eventSourcedCases(),
 		valueEntityCases(),
 		actionCases(),

@@ -76,10 +76,23 @@ func (s *scene) exchange(x exchange) (outcome, error) {
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return outcome{}, err
+		return reset(err)
 	}
 	defer response.Body.Close()
-	return read(response)
+	got, err := read(response)
+	if err != nil {
+		return reset(err)
+	}
+	return got, nil
+}
+
+// reset turns the end of a stream by RST_STREAM with CANCEL into the status that gRPC's mapping gives it; any other error stays.
+func reset(err error) (outcome, error) {
+	var stream http2.StreamError
+	if errors.As(err, &stream) && stream.Code == http2.ErrCodeCancel {
+		return outcome{code: codes.Canceled, text: "the stream was reset with CANCEL"}, nil
+	}
+	return outcome{}, err
 }
 
 // frame is the message with gRPC's prefix.
@@ -110,11 +123,17 @@ func read(response *http.Response) (outcome, error) {
 		} else if err != nil {
 			return got, err
 		}
-		message := make([]byte, binary.BigEndian.Uint32(prefix[1:]))
-		if _, err := io.ReadFull(response.Body, message); err != nil {
+		message, err := io.ReadAll(io.LimitReader(response.Body, int64(binary.BigEndian.Uint32(prefix[1:]))))
+		if err != nil {
 			return got, err
 		}
-		got.messages, got.compressed = append(got.messages, message), got.compressed || prefix[0] != 0
+		if prefix[0] != 0 {
+			got.compressed = true
+			if message, err = unpack(message); err != nil {
+				return got, err
+			}
+		}
+		got.messages = append(got.messages, message)
 	}
 	from := response.Trailer
 	if from.Get("Grpc-Status") == "" {
@@ -128,6 +147,22 @@ func read(response *http.Response) (outcome, error) {
 	return got, nil
 }
 
+func unpack(message []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(message))
+	if err != nil {
+		return nil, fmt.Errorf("a message that is marked as compressed and is not gzip: %w", err)
+	}
+	return io.ReadAll(r)
+}
+
+// late fails the case unless the call ended because its deadline had passed: with DEADLINE_EXCEEDED, or with the reset of the stream by which
+// gRPC servers also give up a call whose client, knowing the deadline itself, no longer listens.
+func (o outcome) late(s *scene) {
+	s.t.Require(o.code == codes.DeadlineExceeded || o.code == codes.Canceled && o.status == 0, suite.Failure{
+		Requirement: "SERV-38", Expected: "status DeadlineExceeded", Got: fmt.Sprintf("status %s with the description %q", o.code, o.text),
+	})
+}
+
 // is fails the case unless the call ended with this code.
 func (o outcome) is(s *scene, requirement string, want codes.Code) {
 	s.t.Require(o.code == want, suite.Failure{
@@ -139,6 +174,6 @@ func (o outcome) is(s *scene, requirement string, want codes.Code) {
 func (o outcome) replies(s *scene, requirement string, want []byte) {
 	o.is(s, requirement, codes.OK)
 	s.t.Require(len(o.messages) == 1 && bytes.Equal(o.messages[0], want), suite.Failure{
-		Requirement: requirement, Expected: fmt.Sprintf("one message with the bytes %x", want), Got: fmt.Sprintf("%x", o.messages),
+		Requirement: requirement, Expected: fmt.Sprintf("one message with the bytes %.100x", want), Got: fmt.Sprintf("%.100x", o.messages),
 	})
 }
