@@ -16,6 +16,8 @@ func Cases() []suite.Case {
 		actionCases(),
 		forwardCases(),
 		effectCases(),
+		metadataCases(),
+		serializationCases(),
 		limitCases(),
 	)
 }
