@@ -24,7 +24,7 @@ func streamLimitCases() []suite.Case {
 			},
 		})
 	}
-	return cases
+	return append(cases, loweringCase())
 }
 
 // manyInstances has n instances active at once, of all kinds that the proxy serves, each with a command in flight.
