@@ -114,22 +114,7 @@ func violationCases(k *kind) []suite.Case {
 					e := s.entity(k, k.model)
 					v.commit(e.put(rule, "kept"))
 					// Until the proxy has seen the end it may send commands on the old stream, which then fail as those in flight do.
-					for {
-						c := e.call("next")
-						answered, cancel := context.WithCancel(s.ctx)
-						go func() { <-c.done; cancel() }()
-						i, err := e.take(answered)
-						cancel()
-						if err == nil {
-							s.t.Cleanup(i.Complete)
-							i.expect(rule, k.begin(e.service, e.id, []string{"kept"})...)
-							i.command(k.byKind("ES-57", "VE-48"), "next")
-							i.replies("next")
-							c.replies(rule, k.response("next"))
-							break
-						}
-						c.fails(rule, codes.Unknown, k.unexpectedEnd)
-					}
+					e.comesBack(k.byKind("ES-57", "VE-48"), codes.Unknown, k.unexpectedEnd, "kept")
 				}
 			}),
 	)
@@ -165,6 +150,26 @@ func (e *entity) startsAfresh(requirement string, stored ...string) *instance {
 	i.replies("afresh")
 	c.replies(requirement, e.k.response("afresh"))
 	return i
+}
+
+// comesBack makes calls until one comes on a new stream that holds stored; those before it must fail with this status.
+func (e *entity) comesBack(requirement string, code codes.Code, text string, stored ...string) {
+	for {
+		c := e.call("next")
+		answered, cancel := context.WithCancel(e.ctx)
+		go func() { <-c.done; cancel() }()
+		i, err := e.take(answered)
+		cancel()
+		if err == nil {
+			e.t.Cleanup(i.Complete)
+			i.expect(requirement, e.k.begin(e.service, e.id, stored)...)
+			i.command(requirement, "next")
+			i.replies("next")
+			c.replies(requirement, e.k.response("next"))
+			return
+		}
+		c.fails(requirement, code, text)
+	}
 }
 
 // discardCases are about the commands that were queued when an instance was discarded.
