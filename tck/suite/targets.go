@@ -22,6 +22,10 @@ type Process interface {
 	Stop(ctx context.Context) (exit int, err error)
 	// Signal sends SIGTERM and returns at once; [Process.Exited] tells when it is gone.
 	Signal() error
+	// Interrupt sends SIGINT and returns at once.
+	Interrupt() error
+	// Wait waits for the exit until ctx ends, and returns the exit status. The end is then one that the case asked for, not a crash.
+	Wait(ctx context.Context) (exit int, err error)
 	// Kill ends the target at once (SIGKILL to its process group) and waits for the exit.
 	Kill(ctx context.Context) error
 	// Exited returns a channel that is closed when the process that runs now is gone.

@@ -150,6 +150,21 @@ func poll(ctx context.Context, probe Probe, exited <-chan struct{}) error {
 // Signal asks the target for an orderly stop (SIGTERM) and returns at once.
 func (p *Process) Signal() error { return p.end(syscall.SIGTERM) }
 
+// Interrupt asks for an orderly stop as a terminal does (SIGINT) and returns at once.
+func (p *Process) Interrupt() error { return p.end(syscall.SIGINT) }
+
+// Wait waits for the exit, which then counts as asked for: the caller expects the target to end by itself.
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	p.mu.Lock()
+	started := p.cmd != nil
+	p.asked = started
+	p.mu.Unlock()
+	if !started {
+		return 0, fmt.Errorf("%s: %w", p.config.Ref, ErrNotRunning)
+	}
+	return p.wait(ctx)
+}
+
 // Stop asks for an orderly stop and waits for the exit. A process that a signal ended reports 128 + the signal's number.
 func (p *Process) Stop(ctx context.Context) (int, error) {
 	if err := p.end(syscall.SIGTERM); err != nil {

@@ -35,6 +35,12 @@ func (r *Remote) Stop(context.Context) (int, error) { return 0, r.refuse() }
 // Signal returns [ErrNotControlled].
 func (r *Remote) Signal() error { return r.refuse() }
 
+// Interrupt returns [ErrNotControlled].
+func (r *Remote) Interrupt() error { return r.refuse() }
+
+// Wait returns [ErrNotControlled].
+func (r *Remote) Wait(context.Context) (int, error) { return 0, r.refuse() }
+
 // Kill returns [ErrNotControlled].
 func (r *Remote) Kill(context.Context) error { return r.refuse() }
 

@@ -18,6 +18,7 @@ func Cases() []suite.Case {
 		effectCases(),
 		metadataCases(),
 		serializationCases(),
+		operationCases(),
 		limitCases(),
 	)
 }
