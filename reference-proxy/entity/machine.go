@@ -79,25 +79,25 @@ const (
 type Op uint8
 
 const (
-	// OpActivate: load the state, open a stream, send init and replay; then call
+	// OpActivate loads the state, opens a stream, sends init and replay; then call
 	// Activated or ActivationFailed.
 	OpActivate Op = iota
-	// OpSend: send Message.
+	// OpSend sends Message.
 	OpSend
-	// OpWrite: make Write durable, following position Position; then call Written or WriteFailed.
+	// OpWrite makes Write durable, following position Position; then call Written or WriteFailed.
 	OpWrite
-	// OpSnapshot: store Snapshot as covering everything up to Position. Its failure is
+	// OpSnapshot stores Snapshot as covering everything up to Position. Its failure is
 	// only logged (ES-21).
 	OpSnapshot
-	// OpSettle: release Outcome to Command's caller.
+	// OpSettle releases Outcome to Command's caller.
 	OpSettle
-	// OpCloseStream: half-close the stream and let the user function complete it (ES-45).
+	// OpCloseStream half-closes the stream and lets the user function complete it (ES-45).
 	OpCloseStream
-	// OpAbort: cancel the stream at once.
+	// OpAbort cancels the stream at once.
 	OpAbort
-	// OpReport: tell the user function Text through reportError, and the log (ES-43).
+	// OpReport tells the user function Text through reportError, and the log (ES-43).
 	OpReport
-	// OpRetire: the machine has ended; forget it. A later command needs a new one.
+	// OpRetire forgets the machine, which has ended. A later command needs a new one.
 	OpRetire
 )
 

@@ -52,21 +52,21 @@ type Outcome struct {
 type FaultClass uint8
 
 const (
-	// FaultProtocol: the user function broke the protocol, failed the stream or
+	// FaultProtocol means that the user function broke the protocol, failed the stream or
 	// closed it (ES-37 to ES-40).
 	FaultProtocol FaultClass = iota
-	// FaultUnavailable: the user function cannot be reached; nothing was sent.
+	// FaultUnavailable means that the user function cannot be reached; nothing was sent.
 	FaultUnavailable
-	// FaultTimeout: the user function did not answer within the command time-out.
+	// FaultTimeout means that the user function did not answer within the command time-out.
 	FaultTimeout
-	// FaultStore: the store could not be read or written, or did not say whether it
+	// FaultStore means that the store could not be read or written, or did not say whether it
 	// wrote (ES-42, ES-61, VE-22, VE-23).
 	FaultStore
-	// FaultStoreFull: the store has no room left; nothing of this command is durable.
+	// FaultStoreFull means that the store has no room left; nothing of this command is durable.
 	FaultStoreFull
-	// FaultOverload: the instance's queue or the node's instance table is full.
+	// FaultOverload means that the instance's queue or the node's instance table is full.
 	FaultOverload
-	// FaultShutdown: the proxy is stopping and takes no new command.
+	// FaultShutdown means that the proxy is stopping and takes no new command.
 	FaultShutdown
 )
 

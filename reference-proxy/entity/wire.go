@@ -86,7 +86,7 @@ func ReadAny(msg []byte) (typeURL string, value []byte, err error) {
 		switch field {
 		case 1:
 			if !utf8.Valid(raw) {
-				return fmt.Errorf("Any.type_url: %w", errUTF8)
+				return fmt.Errorf("type_url of an Any: %w", errUTF8)
 			}
 			typeURL = string(raw)
 		case 2:

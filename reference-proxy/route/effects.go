@@ -19,7 +19,7 @@ func (r *Router) runEffects(ctx context.Context, c *call, effects []*cloudstate.
 			continue
 		}
 		if e.GetSynchronous() {
-			r.runEffect(ctx, next, e)
+			r.startEffect(ctx, next, e)()
 			continue
 		}
 		if r.effects.Add(1) > int64(r.cfg.MaxSideEffects) {
@@ -28,18 +28,27 @@ func (r *Router) runEffects(ctx context.Context, c *call, effects []*cloudstate.
 				"service", e.GetServiceName(), "command", e.GetCommandName(), "limit", r.cfg.MaxSideEffects)
 			continue
 		}
+		finish := r.startEffect(ctx, next, e)
 		go func() {
 			defer r.effects.Add(-1)
-			r.runEffect(ctx, next, e)
+			finish()
 		}()
 	}
 }
 
-func (r *Router) runEffect(ctx context.Context, c *call, e *cloudstate.SideEffect) {
+// startEffect hands a side effect over to its target, in the order of the list
+// (FWD-09); the function that it returns waits for its end (FWD-26).
+func (r *Router) startEffect(ctx context.Context, c *call, e *cloudstate.SideEffect) (finish func()) {
 	ctx, cancel := r.detached(ctx)
-	defer cancel()
-	if err := r.call(ctx, c, func(*entity.Reply) error { return nil }); err != nil {
-		r.effectFailed(e, err)
+	rest, err := r.start(ctx, c)
+	return func() {
+		defer cancel()
+		if err == nil {
+			err = rest(func(*entity.Reply) error { return nil })
+		}
+		if err != nil {
+			r.effectFailed(e, err)
+		}
 	}
 }
 

@@ -8,19 +8,19 @@ import (
 )
 
 var (
-	// ErrNoReply: the user function's final answer to a call with a unary response has
+	// ErrNoReply means that the user function's final answer to a call with a unary response has
 	// no reply (SERV-31).
 	ErrNoReply = errors.New("the user function sent no reply")
-	// ErrReplyType: the reply is of another type than the method's output (SERV-09).
+	// ErrReplyType means that the reply is of another type than the method's output (SERV-09).
 	ErrReplyType = errors.New("the user function replied with the wrong type")
-	// ErrTooManyHops: a chain of forwards did not end (FWD-19).
+	// ErrTooManyHops means that a chain of forwards did not end (FWD-19).
 	ErrTooManyHops = errors.New("too many forwards")
-	// ErrStreamedTarget: a call with a unary response was forwarded to a method with a
+	// ErrStreamedTarget means that a call with a unary response was forwarded to a method with a
 	// streamed one (FWD-21).
 	ErrStreamedTarget = errors.New("forwarded to a method with a streamed response")
-	// ErrBusy: the node has as many calls in flight as it may (LIM-10).
+	// ErrBusy means that the node has as many calls in flight as it may (LIM-10).
 	ErrBusy = errors.New("too many calls in flight")
-	// ErrKeyTooLong: the entity id has more than MaxKeyBytes (LIM-18).
+	// ErrKeyTooLong means that the entity id has more than MaxKeyBytes (LIM-18).
 	ErrKeyTooLong = errors.New("entity id too long")
 )
 

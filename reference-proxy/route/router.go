@@ -106,8 +106,11 @@ func (r *Router) Stream(ctx context.Context, m *discovery.Method, metadata []byt
 		}
 		first.Payload = msg
 	}
-	err := r.actions.Stream(ctx, m.Service.Name, m.ClientStreaming, m.ServerStreaming, first, recv,
-		func(o entity.Outcome) error { return r.settle(ctx, c, o, emit) })
+	a, err := r.actions.Begin(ctx, m.Service.Name, m.ClientStreaming, m.ServerStreaming, first, recv)
+	if err != nil {
+		return err
+	}
+	err = a.Outcomes(func(o entity.Outcome) error { return r.settle(ctx, c, o, emit) })
 	if err == nil && c.unary && !replied {
 		return ErrNoReply
 	}
@@ -170,40 +173,56 @@ func (r *Router) command(c *call) *entity.Command {
 
 // call carries out one command and hands its replies to emit.
 func (r *Router) call(ctx context.Context, c *call, emit func(*entity.Reply) error) error {
-	switch m := c.method; {
-	case m.Key != nil:
-		o, err := r.entity(ctx, c)
-		if err != nil {
-			return err
-		}
-		return r.settle(ctx, c, o, emit)
-	case m.ClientStreaming || m.ServerStreaming:
-		return r.actions.Stream(ctx, m.Service.Name, m.ClientStreaming, m.ServerStreaming, r.command(c), once(c.payload),
-			func(o entity.Outcome) error { return r.settle(ctx, c, o, emit) }) // FWD-20
-	default:
+	if m := c.method; m.Key == nil && !m.ClientStreaming && !m.ServerStreaming {
 		o, err := r.actions.Unary(ctx, m.Service.Name, r.command(c))
 		if err != nil {
 			return err
 		}
 		return r.settle(ctx, c, o, emit)
 	}
+	finish, err := r.start(ctx, c)
+	if err != nil {
+		return err
+	}
+	return finish(emit)
 }
 
-func (r *Router) entity(ctx context.Context, c *call) (entity.Outcome, error) {
-	key, err := c.method.Key.Extract(c.payload)
+// start hands one command over, so that commands that are started one after the other
+// reach their target in this order; finish carries it out to its end.
+func (r *Router) start(ctx context.Context, c *call) (finish func(emit func(*entity.Reply) error) error, err error) {
+	m := c.method
+	if m.Key == nil { // FWD-20: one request message, whatever the streaming kind
+		a, err := r.actions.Begin(ctx, m.Service.Name, m.ClientStreaming, m.ServerStreaming, r.command(c), once(c.payload))
+		if err != nil {
+			return nil, err
+		}
+		return func(emit func(*entity.Reply) error) error {
+			return a.Outcomes(func(o entity.Outcome) error { return r.settle(ctx, c, o, emit) })
+		}, nil
+	}
+	key, err := m.Key.Extract(c.payload)
 	if err != nil {
-		return entity.Outcome{}, err
+		return nil, err
 	}
 	if len(key) > MaxKeyBytes {
-		return entity.Outcome{}, fmt.Errorf("%w: %d bytes, at most %d", ErrKeyTooLong, len(key), MaxKeyBytes)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrKeyTooLong, len(key), MaxKeyBytes)
 	}
-	late := func(o entity.Outcome) {
-		// The caller has gone, what it set off has not (FWD-29).
-		ctx, cancel := r.detached(ctx)
-		defer cancel()
-		r.runEffects(ctx, c, o.Effects)
-	}
-	return r.host.Handle(ctx, r.types[c.method.Service], key, r.command(c), late)
+	pending := r.host.Submit(r.types[m.Service], key, r.command(c))
+	return func(emit func(*entity.Reply) error) error {
+		o, err := pending.Wait(ctx, func(o entity.Outcome) { r.late(ctx, c, o) })
+		if err != nil {
+			return err
+		}
+		return r.settle(ctx, c, o, emit)
+	}, nil
+}
+
+// late gets the outcome of a command whose caller has gone: what it set off has not
+// (FWD-29).
+func (r *Router) late(ctx context.Context, c *call, o entity.Outcome) {
+	ctx, cancel := r.detached(ctx)
+	defer cancel()
+	r.runEffects(ctx, c, o.Effects)
 }
 
 // settle does what an outcome asks for, in this order: side effects, then forward,

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/gzip" // SERV-04: compressed requests are accepted
 	_ "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 )

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -26,6 +29,10 @@ type Config struct {
 	// MaxStreams bounds the concurrent calls of one client connection.
 	MaxStreams uint32
 }
+
+// streamWorkers is how many goroutines serve call after call. A fresh one for each call would begin with a small stack
+// and grow it on the way down through gRPC, every time; calls beyond these get a fresh one.
+const streamWorkers = 128
 
 // Edge serves clients. Its methods may be called concurrently.
 type Edge struct {
@@ -49,6 +56,7 @@ func New(cfg Config, log *slog.Logger) *Edge {
 		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
 		grpc.UnknownServiceHandler(e.handle),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.StreamInterceptor(e.endless),
 		// A connection that says nothing is kept (LIM-09); one whose peer is gone is not.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
@@ -153,6 +161,12 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 	}
 	defer e.leave()
 	ctx := ss.Context()
+	if !acceptsGzip(ctx) {
+		// grpc-go answers in the request's encoding, whatever the client accepts (SERV-32).
+		if err := grpc.SetSendCompressor(ctx, encoding.Identity); err != nil {
+			return err
+		}
+	}
 	path, _ := grpc.MethodFromServerStream(ss)
 	r := e.current.Load()
 	if r == nil {
@@ -190,6 +204,11 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 		return statusOf(err)
 	}
 	return nil
+}
+
+func acceptsGzip(ctx context.Context) bool {
+	accepted, err := grpc.ClientSupportedCompressors(ctx)
+	return err == nil && slices.Contains(accepted, gzip.Name)
 }
 
 // send writes a reply, with its metadata as headers if it is the call's first.

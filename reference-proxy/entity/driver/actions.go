@@ -50,22 +50,30 @@ func (a *Actions) outcome(service, name string, msg []byte) (entity.Outcome, err
 	return out, nil
 }
 
-// Stream makes one streamed call. first is the call's one command when only the
-// user function streams; otherwise it carries the call's name and metadata, and
-// recv gives the client's messages, then io.EOF when the client half-closed. emit
-// gets each response in order; its error ends the call. The user function sees the
-// client's half-close and cancellation, the caller the user function's end (ACT-07
-// to ACT-10).
-func (a *Actions) Stream(ctx context.Context, service string, clientStreaming, serverStreaming bool, first *entity.Command,
-	recv func() ([]byte, error), emit func(entity.Outcome) error,
-) error {
+// ActionCall is a call to an action that has begun.
+type ActionCall struct {
+	actions       *Actions
+	service, name string
+	stream        *userfunction.Stream
+	cancel        context.CancelFunc
+}
+
+// Begin begins a call of any streaming kind, a unary one included; when it returns,
+// the user function's connection has the call's first message, so that calls begun
+// one after the other come in this order. first is the call's one command when the
+// client does not stream; otherwise it carries the call's name and metadata, and recv
+// gives the client's messages, then io.EOF when the client half-closed. The user
+// function sees the client's half-close and cancellation (ACT-07, ACT-10). The caller
+// must take the Outcomes.
+func (a *Actions) Begin(ctx context.Context, service string, clientStreaming, serverStreaming bool, first *entity.Command,
+	recv func() ([]byte, error),
+) (*ActionCall, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	s, err := a.Calls.ActionStream(ctx, action.Method(clientStreaming, serverStreaming))
 	if err != nil {
-		return callFault(err)
+		cancel()
+		return nil, callFault(err)
 	}
-	defer s.Cancel()
 	if clientStreaming {
 		if err := s.Send(action.Header(service, first)); err == nil {
 			go pump(s, first.TypeURL, recv, cancel)
@@ -74,15 +82,23 @@ func (a *Actions) Stream(ctx context.Context, service string, clientStreaming, s
 		_ = s.CloseSend()
 	}
 	// A failure to send is not handled above: Recv says why the stream ended.
+	return &ActionCall{a, service, first.Name, s, cancel}, nil
+}
+
+// Outcomes gives emit each response in order, until the user function ends the call
+// (ACT-08, ACT-09). emit's error ends the call, too.
+func (c *ActionCall) Outcomes(emit func(entity.Outcome) error) error {
+	defer c.cancel()
+	defer c.stream.Cancel()
 	for {
-		msg, err := s.Recv()
+		msg, err := c.stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return callFault(err)
 		}
-		out, err := a.outcome(service, first.Name, msg)
+		out, err := c.actions.outcome(c.service, c.name, msg)
 		if err != nil {
 			return err
 		}

@@ -208,7 +208,7 @@ type answer struct {
 func (r *rig) call(ctx context.Context, id, payload string, late func(entity.Outcome)) <-chan answer {
 	done := make(chan answer, 1)
 	go func() {
-		o, err := r.host.Handle(ctx, r.typ, id, &entity.Command{Name: "Do", TypeURL: "x/y", Payload: []byte(payload)}, late)
+		o, err := r.host.Submit(r.typ, id, &entity.Command{Name: "Do", TypeURL: "x/y", Payload: []byte(payload)}).Wait(ctx, late)
 		done <- answer{o, err}
 	}()
 	return done

@@ -101,29 +101,40 @@ func NewHost(cfg Config, streams Streams, store journal.Store, owner Owner, repo
 // Active is the number of instances that are active now.
 func (h *Host) Active() int { return int(h.active.Load()) }
 
-// Handle gives cmd to the instance of type t with the given id, which is activated
-// if it is not active, and waits for the outcome. When ctx ends first: a command
-// that was not sent yet is withdrawn; one that was sent completes at the user
-// function, and late, if not nil, gets its outcome (GAP-24).
-func (h *Host) Handle(ctx context.Context, t *Type, id string, cmd *entity.Command, late func(entity.Outcome)) (entity.Outcome, error) {
+// Pending is a command that was handed over and whose outcome is awaited.
+type Pending struct {
+	in  *instance
+	cmd *entity.Command
+}
+
+// Submit gives cmd to the instance of type t with the given id, which is activated if
+// it is not active. When it returns, the command has its place in the instance's
+// queue, or its outcome is a fault already. The caller must Wait.
+func (h *Host) Submit(t *Type, id string, cmd *entity.Command) Pending {
 	cmd.Done = make(chan entity.Outcome, 1)
-	var in *instance
 	for {
-		var fault *entity.Fault
-		if in, fault = h.instance(t, id); fault != nil {
-			return entity.Outcome{Fault: fault}, nil
+		in, fault := h.instance(t, id)
+		if fault != nil {
+			cmd.Done <- entity.Outcome{Fault: fault}
+			return Pending{nil, cmd}
 		}
 		if in.submit(cmd) {
-			break
+			return Pending{in, cmd}
 		}
 		// It ended between the two steps; the table forgets it before it says so.
 	}
+}
+
+// Wait gives the command's outcome. When ctx ends first: a command that was not sent
+// yet is withdrawn; one that was sent completes at the user function, and late, if not
+// nil, gets its outcome (SERV-39, SERV-40).
+func (p Pending) Wait(ctx context.Context, late func(entity.Outcome)) (entity.Outcome, error) {
 	select {
-	case o := <-cmd.Done:
+	case o := <-p.cmd.Done:
 		return o, nil
 	case <-ctx.Done():
-		if !in.abandon(cmd) && late != nil {
-			go func() { late(<-cmd.Done) }()
+		if p.in != nil && !p.in.abandon(p.cmd) && late != nil {
+			go func() { late(<-p.cmd.Done) }()
 		}
 		return entity.Outcome{}, ctx.Err()
 	}

@@ -13,6 +13,11 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
 )
 
+// pass lets d of the bubble's virtual time go by.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // waits for nothing: in a synctest bubble this is how the clock is moved
+}
+
 // Every test runs in a bubble with virtual time; the bubble also fails when a
 // goroutine is left behind.
 func inBubble(t *testing.T, change func(*Config), test func(t *testing.T, r *rig)) {
@@ -80,10 +85,10 @@ func TestCommandsKeepAnInstance(t *testing.T) {
 		s.init(t)
 		for id := int64(1); id <= 5; id++ {
 			s.command(t)
-			time.Sleep(20 * time.Second) // virtual: the user function takes its time
+			pass(20 * time.Second) // the user function takes its time
 			s.reply(t, id)
 			wantReply(t, <-a)
-			time.Sleep(20 * time.Second)
+			pass(20 * time.Second)
 			a = r.call(t.Context(), "e", fmt.Sprint(id), nil)
 		}
 		s.command(t)
@@ -137,7 +142,7 @@ func TestSlowReplay(t *testing.T) {
 		s := r.stream()
 		s.init(t)
 		for seq := int64(1); seq <= 20; seq++ {
-			time.Sleep(50 * time.Second)
+			pass(50 * time.Second)
 			if got := s.next(t).GetEvent().GetSequence(); got != seq {
 				t.Fatalf("replayed %d, want %d", got, seq)
 			}
