@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -169,6 +170,10 @@ func (e *entity) comesBack(requirement string, code codes.Code, text string, sto
 			return
 		}
 		c.fails(requirement, code, text)
+		select {
+		case <-time.After(5 * time.Millisecond): // leaves the machine to the proxy
+		case <-e.ctx.Done():
+		}
 	}
 }
 
