@@ -9,7 +9,7 @@ import (
 // Cases returns all cases that judge a proxy, in the order of SPEC.md.
 func Cases() []suite.Case {
 	return slices.Concat(
-		permutationCases(),
+		discoveryCases(),
 		servingCases(),
 		eventSourcedCases(),
 		valueEntityCases(),

@@ -110,6 +110,9 @@ func operationCases() []suite.Case {
 				if err := stream.Send(&grpc_health_v1.HealthCheckRequest{}); err != nil {
 					t.KitFault(err)
 				}
+				if err := stream.CloseSend(); err != nil {
+					t.KitFault(err)
+				}
 				watches := func(want grpc_health_v1.HealthCheckResponse_ServingStatus) {
 					var got grpc_health_v1.HealthCheckResponse
 					t.Check(stream.Recv(&got), suite.Failure{Requirement: "OPS-17", Expected: "the watcher to be told " + want.String()})
