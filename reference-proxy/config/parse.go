@@ -62,7 +62,7 @@ func Default() *Config {
 		}
 		// A default that cannot be read is a mistake in this package; its tests read them all.
 		if err := setText(v.Field(s.index), text); err != nil {
-			panic(fmt.Sprintf("default of %s: %v", s.name, err))
+			panic(fmt.Sprintf("default of %s: %v", s.name, err)) //nolint:forbidigo // a default is a constant of this package
 		}
 	}
 	return c

@@ -84,7 +84,7 @@ var builtins = sync.OnceValue(func() map[string]*descriptorpb.FileDescriptorProt
 			err = proto.UnmarshalOptions{Resolver: noExtensions}.Unmarshal(raw, file)
 		}
 		if err != nil {
-			panic(fmt.Sprintf("generated descriptor %s of this very program does not survive encoding: %v", fd.Path(), err))
+			panic(fmt.Sprintf("generated descriptor %s of this very program does not survive encoding: %v", fd.Path(), err)) //nolint:forbidigo // what protoc-gen-go made is well-formed
 		}
 		files[fd.Path()] = file
 		for i := range fd.Imports().Len() {

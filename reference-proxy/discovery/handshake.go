@@ -157,13 +157,13 @@ func (h *handshake) accept(f *Function) {
 	info := f.Info
 	h.log.Info("user function discovered",
 		"service", info.GetServiceName(), "version", info.GetServiceVersion(), "runtime", info.GetServiceRuntime(),
-		"library", info.GetSupportLibraryName(), "libraryVersion", info.GetSupportLibraryVersion(),
+		"library", info.GetSupportLibraryName(), "library_version", info.GetSupportLibraryVersion(),
 		"protocol", fmt.Sprintf("%d.%d", info.GetProtocolMajorVersion(), info.GetProtocolMinorVersion()))
 	for _, s := range f.Services {
-		h.log.Info("serving", "service", s.Name, "kind", s.Kind.String(), "persistenceId", s.PersistenceID, "methods", len(s.Methods))
+		h.log.Info("serving", "service", s.Name, "kind", s.Kind.String(), "persistence_id", s.PersistenceID, "methods", len(s.Methods))
 	}
 	for _, warning := range f.Warnings {
-		h.log.Warn(warning)
+		h.log.Warn("user function discovered, with a warning", "warning", warning)
 	}
 	h.sink.Serve(f)
 }

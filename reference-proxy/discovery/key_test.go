@@ -192,7 +192,7 @@ func drawWire(t *rapid.T, md protoreflect.MessageDescriptor, depth int) []byte {
 	for range rapid.IntRange(0, 8).Draw(t, "occurrences") {
 		if rapid.IntRange(0, 3).Draw(t, "strange") == 0 {
 			number := protowire.Number(rapid.Int32Range(1, 50).Draw(t, "number"))
-			wire = append(wire, drawField(t, number, protowire.Type(rapid.SampledFrom([]protowire.Type{0, 1, 2, 3, 5}).Draw(t, "wire")))...)
+			wire = append(wire, drawField(t, number, rapid.SampledFrom([]protowire.Type{0, 1, 2, 3, 5}).Draw(t, "wire"))...)
 			continue
 		}
 		fd := md.Fields().Get(rapid.IntRange(0, md.Fields().Len()-1).Draw(t, "field"))

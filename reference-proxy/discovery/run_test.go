@@ -102,6 +102,11 @@ func handshakeOf(t *testing.T, cfg Config, s *scripted, script func()) string {
 	return log.String()
 }
 
+// pass lets d of the bubble's virtual time go by.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // waits for nothing: in a synctest bubble this is how the clock is moved
+}
+
 func (s *scripted) want(t *testing.T, want ...string) {
 	t.Helper()
 	if !slices.Equal(s.events, want) {
@@ -112,7 +117,7 @@ func (s *scripted) want(t *testing.T, want ...string) {
 // One answer that can be served is asked for once, however long the proxy runs (DISC-25).
 func TestDiscoverOnce(t *testing.T) {
 	s := &scripted{answers: []any{answer(t, "keys-of-every-type")}}
-	log := handshakeOf(t, Config{ProxyVersion: "1.2.3"}, s, func() { time.Sleep(24 * time.Hour) })
+	log := handshakeOf(t, Config{ProxyVersion: "1.2.3"}, s, func() { pass(24 * time.Hour) })
 	s.want(t, "0s discover", "0s serve")
 	if s.info.GetProtocolMajorVersion() != 0 || s.info.GetProtocolMinorVersion() != 2 || s.info.GetProxyName() == "" || s.info.GetProxyVersion() != "1.2.3" ||
 		!slices.Equal(s.info.GetSupportedEntityTypes(), []string{"cloudstate.eventsourced.EventSourced", "cloudstate.valueentity.ValueEntity", "cloudstate.action.ActionProtocol", "cloudstate.crdt.Crdt"}) {
@@ -129,7 +134,7 @@ func TestDiscoverOnce(t *testing.T) {
 func TestUnreachable(t *testing.T) {
 	gone := status.Error(codes.Unavailable, "connection refused")
 	s := &scripted{answers: []any{gone}}
-	log := handshakeOf(t, Config{}, s, func() { time.Sleep(40 * time.Second) })
+	log := handshakeOf(t, Config{}, s, func() { pass(40 * time.Second) })
 	s.want(t, "0s discover", "50ms discover", "150ms discover", "350ms discover", "750ms discover", "1.55s discover", "3.15s discover",
 		"6.35s discover", "12.75s discover", "22.75s discover", "32.75s discover")
 	if strings.Count(log, "\n") != 1 || !strings.Contains(log, "user-function-port") || !strings.Contains(log, "connection refused") {
@@ -140,7 +145,7 @@ func TestUnreachable(t *testing.T) {
 // A call that is not answered ends after its time-out, and another one begins at once.
 func TestDiscoverNeverAnswered(t *testing.T) {
 	s := &scripted{answers: []any{func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, answer(t, "keys-of-every-type")}}
-	handshakeOf(t, Config{DiscoverTimeout: 3 * time.Second}, s, func() { time.Sleep(time.Minute) })
+	handshakeOf(t, Config{DiscoverTimeout: 3 * time.Second}, s, func() { pass(time.Minute) })
 	s.want(t, "0s discover", "3.05s discover", "3.05s serve")
 }
 
@@ -148,7 +153,7 @@ func TestDiscoverNeverAnswered(t *testing.T) {
 func TestRefused(t *testing.T) {
 	bad, other, good := answer(t, "refused-no-key-es"), answer(t, "refused-no-entities"), answer(t, "keys-of-every-type")
 	s := &scripted{answers: []any{bad, bad, bad, other, bad, good}}
-	log := handshakeOf(t, Config{}, s, func() { time.Sleep(time.Minute) })
+	log := handshakeOf(t, Config{}, s, func() { pass(time.Minute) })
 	s.want(t, "0s discover", "0s report", "1s discover", "3s discover", "7s discover", "7s report", "15s discover", "15s report", "25s discover", "25s serve")
 	for i, want := range []string{"is marked as entity key", "No entities were reported by the discover call!", "is marked as entity key"} {
 		if !strings.Contains(s.reports[i], want) {
@@ -163,7 +168,7 @@ func TestRefused(t *testing.T) {
 // A user function that answers discover with an error of its own is told so.
 func TestDiscoverFails(t *testing.T) {
 	s := &scripted{answers: []any{status.Error(codes.Unimplemented, "no such method"), answer(t, "keys-of-every-type")}}
-	handshakeOf(t, Config{}, s, func() { time.Sleep(time.Minute) })
+	handshakeOf(t, Config{}, s, func() { pass(time.Minute) })
 	s.want(t, "0s discover", "0s report", "1s discover", "1s serve")
 	if !strings.Contains(s.reports[0], "no such method") {
 		t.Errorf("report %q", s.reports[0])
@@ -178,7 +183,7 @@ func TestReportFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &scripted{report: report, answers: []any{answer(t, "refused-no-key-es"), answer(t, "keys-of-every-type")}}
-			log := handshakeOf(t, Config{ReportTimeout: 700 * time.Millisecond}, s, func() { time.Sleep(time.Minute) })
+			log := handshakeOf(t, Config{ReportTimeout: 700 * time.Millisecond}, s, func() { pass(time.Minute) })
 			s.want(t, "0s discover", "0s report", "1s discover", "1s serve")
 			if !strings.Contains(log, "did not take the report") {
 				t.Errorf("log: %s", log)
@@ -196,10 +201,10 @@ func TestAskedAgainAfterALoss(t *testing.T) {
 	s := &scripted{answers: []any{good, good, changed, answer(t, "refused-no-key-es"), changed}}
 	handshakeOf(t, Config{}, s, func() {
 		for range 3 {
-			time.Sleep(10 * time.Second)
+			pass(10 * time.Second)
 			s.lost <- struct{}{}
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 	})
 	s.want(t, "0s discover", "0s serve",
 		"10s suspend", "10s discover", "10s serve",
@@ -218,9 +223,9 @@ func TestReplacedWhileRefused(t *testing.T) {
 	bad := answer(t, "refused-no-key-es")
 	s := &scripted{answers: []any{bad, bad, bad, bad, bad, answer(t, "keys-of-every-type")}}
 	handshakeOf(t, Config{}, s, func() {
-		time.Sleep(8 * time.Second)
+		pass(8 * time.Second)
 		s.lost <- struct{}{}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 	})
 	s.want(t, "0s discover", "0s report", "1s discover", "3s discover", "7s discover",
 		"8.05s discover", "8.05s report", "9.05s discover", "9.05s serve")
@@ -236,13 +241,13 @@ func TestAnOldLossIsForgotten(t *testing.T) {
 		},
 		answer(t, "keys-of-every-type"),
 	}
-	handshakeOf(t, Config{}, s, func() { time.Sleep(time.Hour) })
+	handshakeOf(t, Config{}, s, func() { pass(time.Hour) })
 	s.want(t, "0s discover", "50ms discover", "50ms serve")
 }
 
 func TestALossFromBeforeTheStartIsForgotten(t *testing.T) {
 	s := &scripted{lostBefore: true, answers: []any{answer(t, "keys-of-every-type")}}
-	handshakeOf(t, Config{}, s, func() { time.Sleep(time.Hour) })
+	handshakeOf(t, Config{}, s, func() { pass(time.Hour) })
 	s.want(t, "0s discover", "0s serve")
 }
 
@@ -251,9 +256,9 @@ func TestPausesBeginAnewAfterASuccess(t *testing.T) {
 	bad, good := answer(t, "refused-no-key-es"), answer(t, "keys-of-every-type")
 	s := &scripted{answers: []any{bad, bad, good, bad, good}}
 	handshakeOf(t, Config{}, s, func() {
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		s.lost <- struct{}{}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 	})
 	s.want(t, "0s discover", "0s report", "1s discover", "3s discover", "3s serve",
 		"10s suspend", "10s discover", "10s report", "11s discover", "11s serve")
@@ -281,7 +286,7 @@ func TestWarningsAreLogged(t *testing.T) {
 	spec := answer(t, "keys-of-every-type")
 	spec.ServiceInfo = nil
 	s := &scripted{answers: []any{spec}}
-	log := handshakeOf(t, Config{}, s, func() { s.lost <- struct{}{}; time.Sleep(time.Minute) })
+	log := handshakeOf(t, Config{}, s, func() { s.lost <- struct{}{}; pass(time.Minute) })
 	if strings.Count(log, "names no protocol version") != 1 {
 		t.Errorf("log: %s", log)
 	}

@@ -203,7 +203,7 @@ func TestServiceFields(t *testing.T) {
 		{"fixture.many.Journal", "journal", EventSourced, 0},
 		{"fixture.many.MoreWork", "", Action, 0},
 		{"fixture.many.Value", "value", ValueEntity, 0},
-		{"fixture.many.Work", "", Action, math.MaxInt64 / time.Millisecond * time.Millisecond},
+		{"fixture.many.Work", "", Action, time.Duration(math.MaxInt64).Truncate(time.Millisecond)},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
