@@ -2,6 +2,7 @@ package userfunction
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -104,7 +105,7 @@ func (p *Pool) isClosed() bool {
 
 // explain tells the user function's own status from what happened on the way.
 func (l *link) explain(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	switch code := status.Code(err); {

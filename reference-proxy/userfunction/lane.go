@@ -88,7 +88,7 @@ func (ln *lane) await(ctx context.Context, w *waiter, place *list.Element, patie
 					return nil // reachable, only full
 				}
 				return ln.unreachable(nil)
-			}); err != errStillWaiting {
+			}); !errors.Is(err, errStillWaiting) {
 				return err
 			}
 			timer.Reset(patience)
@@ -198,10 +198,15 @@ func (ln *lane) serve() {
 			ln.grow()
 			return
 		}
-		w := ln.waiters.Remove(ln.waiters.Front()).(*waiter)
+		w := ln.nextWaiter()
 		l.take(w.attempt)
 		w.ready <- nil
 	}
+}
+
+// nextWaiter takes the longest waiting one out. There must be one.
+func (ln *lane) nextWaiter() *waiter {
+	return ln.waiters.Remove(ln.waiters.Front()).(*waiter) //nolint:errcheck // reserve, the only one that adds, adds waiters
 }
 
 // spread opens the first connections ahead of need.

@@ -82,7 +82,6 @@ func (ln *lane) connect(ctx context.Context) (*link, error) {
 		}),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithIdleTimeout(0),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithUserAgent("cloudstate-proxy"),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(cfg.MaxMessageSize), grpc.MaxRetryRPCBufferSize(math.MaxInt)),
 	)
@@ -131,6 +130,7 @@ func (l *link) settings(limit uint32) {
 			l.move(l.opening[i])
 		}
 		l.lane.serve()
+	case retired: // its streams end whatever the limit
 	}
 }
 

@@ -67,7 +67,7 @@ func (p *Pool) Close() {
 	var last []*link
 	for _, ln := range p.lanes() {
 		for ln.waiters.Len() > 0 {
-			ln.waiters.Remove(ln.waiters.Front()).(*waiter).ready <- closedError()
+			ln.nextWaiter().ready <- closedError()
 		}
 		for l := range ln.all {
 			last = append(last, l)

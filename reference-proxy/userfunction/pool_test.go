@@ -67,7 +67,7 @@ func endAll(t testing.TB, streams []*Stream) {
 	t.Helper()
 	for _, s := range streams {
 		check(t, s.CloseSend())
-		if _, err := s.Recv(); err != io.EOF {
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
 			t.Fatalf("end of stream: %v, want io.EOF", err)
 		}
 	}
@@ -392,7 +392,7 @@ func TestKilledAndRestarted(t *testing.T) {
 			if _, err := s.Recv(); !errors.Is(err, ErrUnavailable) || status.Code(err) != codes.Unavailable {
 				t.Fatalf("receive from a dead user function: %v, want ErrUnavailable", err)
 			}
-			if err := s.Send(nil); err != io.EOF {
+			if err := s.Send(nil); !errors.Is(err, io.EOF) {
 				t.Fatalf("send to a dead user function: %v, want io.EOF", err)
 			}
 			s.Cancel()
@@ -403,7 +403,7 @@ func TestKilledAndRestarted(t *testing.T) {
 			t.Fatal("the loss was not announced")
 		}
 		brief, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		defer cancel()
+		t.Cleanup(cancel)
 		if _, err := p.EntityStream(brief, method); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") {
 			t.Fatalf("open to a dead user function: %v, want ErrUnavailable with the reason", err)
 		}

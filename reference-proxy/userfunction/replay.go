@@ -2,6 +2,7 @@ package userfunction
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -38,7 +39,7 @@ func (s *Stream) sendUnconfirmed(msg []byte) error {
 	a, client, repeatable := s.attempt, s.client, s.replay != nil
 	s.mu.Unlock()
 	err := client.SendMsg(&frame{bytes: msg})
-	if repeatable && !s.ended.Load() && (err == io.EOF || a.unseen(err)) {
+	if repeatable && !s.ended.Load() && (errors.Is(err, io.EOF) || a.unseen(err)) {
 		// Refused, perhaps. Recv finds out, and repeats the message on another connection, or tells why it cannot.
 		return nil
 	}
@@ -56,7 +57,7 @@ func (s *Stream) confirm() {
 // mayStartAgain tells whether a stream that failed was refused unseen, and everything sent on it is still at hand. If
 // so, it enters the state between two connections.
 func (s *Stream) mayStartAgain(err error) bool {
-	if err == io.EOF || !s.attempt.unseen(err) {
+	if errors.Is(err, io.EOF) || !s.attempt.unseen(err) {
 		return false
 	}
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package userfunction
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -60,7 +61,7 @@ func echo(t testing.TB, l net.Listener, options ...grpc.ServerOption) *grpc.Serv
 	s := grpc.NewServer(append(options, grpc.ForceServerCodecV2(rawCodec{}), grpc.MaxRecvMsgSize(64<<20), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		for {
 			var f frame
-			if err := stream.RecvMsg(&f); err == io.EOF {
+			if err := stream.RecvMsg(&f); errors.Is(err, io.EOF) {
 				return nil
 			} else if err != nil {
 				return err

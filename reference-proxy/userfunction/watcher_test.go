@@ -2,6 +2,7 @@ package userfunction
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -105,7 +106,7 @@ func framerEvents(data []byte) []string {
 	f := http2.NewFramer(nil, bytes.NewReader(data))
 	for {
 		frame, err := f.ReadFrame()
-		if _, bad := err.(http2.StreamError); bad {
+		if bad := new(http2.StreamError); errors.As(err, bad) {
 			continue
 		}
 		if err != nil {
