@@ -1,0 +1,54 @@
+package selftest
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+)
+
+// Case is what `cloudstate-tck list --json` tells of a case, as far as it matters here.
+type Case struct {
+	ID           string   `json:"id"`
+	Suite        string   `json:"suite"`
+	Requirements []string `json:"requirements"`
+}
+
+// checkCases holds the mutants against the TCK's cases: each mapped case exists, judges the mutant's target and names its requirement.
+func checkCases(mutants []Mutant, cases []Case) error {
+	var faults []error
+	for _, m := range mutants {
+		for _, id := range m.Cases {
+			at := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id })
+			switch {
+			case at < 0:
+				faults = append(faults, fmt.Errorf("%w: %s maps to the case %s, which the TCK does not have; `cloudstate-tck list` shows those it has", ErrMutant, m.ID, id))
+			case cases[at].Suite != string(m.Target):
+				faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but its case %s judges the %s", ErrMutant, m.ID, m.Target, id, cases[at].Suite))
+			case !slices.Contains(cases[at].Requirements, m.Requirement):
+				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which its case %s does not name", ErrMutant, m.ID, m.Requirement, id))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// sample picks size cases that the mutant must leave intact: of its target, not about its requirement, not known to break with it. The
+// same seed picks the same cases.
+func sample(m Mutant, cases []Case, size int, seed uint64) []string {
+	var ids []string
+	for _, c := range cases {
+		if c.Suite == string(m.Target) && !slices.Contains(c.Requirements, m.Requirement) && !slices.Contains(m.Cases, c.ID) && !m.breaks(c) {
+			ids = append(ids, c.ID)
+		}
+	}
+	slices.Sort(ids)
+	name := fnv.New64a()
+	_, _ = name.Write([]byte(m.ID)) // a hash takes everything
+	random := rand.New(rand.NewPCG(seed, name.Sum64()))
+	random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	ids = ids[:min(size, len(ids))]
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,13 @@
+// Package selftest proves that the TCK bites: each mutant in fixtures/mutants, a proxy or a frontend that deliberately breaks one MUST,
+// must be caught by the cases that name that requirement.
+//
+// What enters: the mutants (small textual edits of this project's own sources), the TCK's cases, and the sources. What leaves: for each
+// mutant whether it was killed and by which cases, a table for a person and a JSON report. A mutant is built with `go build -overlay`,
+// so that the sources themselves are never touched, and judged by the real cloudstate-tck as a program of its own.
+//
+// A mutant is killed when every case that its mutant.yaml maps to it fails, at least one of them for the mutant's requirement, and a
+// sample of other cases still passes: a mutant that breaks everything proves nothing about the case. The unmutated programs pass the
+// same cases first, as the control.
+//
+// It imports neither the proxy nor the support library: it builds and starts them as anybody would.
+package selftest

@@ -1,0 +1,164 @@
+package selftest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// judgement is what a report of the TCK says, as far as it matters here.
+type judgement struct {
+	Summary struct {
+		Problems []string `json:"problems"`
+	} `json:"summary"`
+	Cases []judged `json:"cases"`
+}
+
+// judged is one case of a report.
+type judged struct {
+	ID      string `json:"id"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	Failure *struct {
+		Requirement string `json:"requirement"`
+	} `json:"failure"`
+}
+
+// The verdicts, as the report's schema names them.
+const (
+	passed        = "passed"
+	failed        = "failed"
+	notApplicable = "not_applicable"
+)
+
+// kit starts cloudstate-tck.
+type kit struct {
+	program string
+	seed    uint64
+}
+
+// list returns all cases of the TCK.
+func (k kit) list(ctx context.Context) ([]Case, error) {
+	out, err := exec.CommandContext(ctx, k.program, "list", "--json").Output()
+	if err != nil {
+		return nil, fmt.Errorf("cloudstate-tck list: %w", err)
+	}
+	var list struct {
+		Cases []Case `json:"cases"`
+	}
+	if err := json.Unmarshal(out, &list); err != nil {
+		return nil, fmt.Errorf("cloudstate-tck list: %w", err)
+	}
+	return list.Cases, nil
+}
+
+// run judges a program by the cases and returns the report, which is left in dir. That the program does not conform is no error.
+func (k kit) run(ctx context.Context, target Target, store, program, dir string, cases []string) (*judgement, error) {
+	args := []string{"run", "--" + string(target), "exec:exec '" + program + "'", "--suite", string(target), "--focus", strings.Join(cases, ","),
+		"--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s", "--out", dir}
+	if target == Proxy {
+		args = append(args, "--store", store)
+	}
+	cmd := exec.CommandContext(ctx, k.program, args...)
+	// Its way of ending is orderly: it takes the program that it judges with it.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	said, err := cmd.CombinedOutput()
+	var status *exec.ExitError
+	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil) {
+		return nil, fmt.Errorf("cloudstate-tck run: %w", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil {
+		return nil, fmt.Errorf("cloudstate-tck run left no report: %w\n%s", err, said)
+	}
+	report := &judgement{}
+	if err := json.Unmarshal(text, report); err != nil {
+		return nil, fmt.Errorf("cloudstate-tck's report: %w", err)
+	}
+	return report, nil
+}
+
+// Status is what became of a mutant.
+type Status string
+
+// The statuses. Only Killed and Elsewhere are good.
+const (
+	// Killed: every mapped case failed, one of them at least for the mutant's requirement, and the sample passed.
+	Killed Status = "killed"
+	// Survived: a mapped case did not fail, or none failed for the mutant's requirement.
+	Survived Status = "survived"
+	// Noisy: the mutant was caught, but broke cases of the sample, or was judged with cases in error.
+	Noisy Status = "noisy"
+	// Broken: the mutant could not be built or judged.
+	Broken Status = "broken"
+	// Elsewhere: no case can catch it; it was built, and another test catches it.
+	Elsewhere Status = "elsewhere"
+)
+
+// decide says what became of a mutant by the report of its run. caught are the cases that failed for its requirement.
+func decide(m Mutant, sampled []string, report *judgement) (status Status, caught []string, detail string) {
+	byID := map[string]judged{}
+	for _, c := range report.Cases {
+		byID[c.ID] = c
+	}
+	var missed, noise []string
+	for _, id := range m.Cases {
+		switch c := byID[id]; {
+		case c.Verdict != failed:
+			missed = append(missed, c.describe(id))
+		case c.Failure != nil && c.Failure.Requirement == m.Requirement:
+			caught = append(caught, id)
+		}
+	}
+	for _, id := range sampled {
+		if c := byID[id]; c.Verdict != passed && c.Verdict != notApplicable {
+			noise = append(noise, c.describe(id))
+		}
+	}
+	switch {
+	case len(missed) > 0:
+		return Survived, caught, "did not fail: " + strings.Join(missed, "; ")
+	case len(caught) == 0:
+		return Survived, nil, "failed, but no case for " + m.Requirement + ": " + strings.Join(blamed(m.Cases, byID), ", ")
+	case len(noise) > 0:
+		return Noisy, caught, "broke cases of the sample: " + strings.Join(noise, "; ")
+	}
+	return Killed, caught, ""
+}
+
+// describe tells of a case what was said of it.
+func (c judged) describe(id string) string {
+	text := id + " (" + c.Verdict
+	if c.Verdict == "" {
+		text = id + " (not in the report"
+	}
+	if c.Reason != "" {
+		text += ": " + c.Reason
+	}
+	if c.Failure != nil {
+		text += ": " + c.Failure.Requirement
+	}
+	return text + ")"
+}
+
+// blamed lists the requirements that the cases failed for.
+func blamed(cases []string, byID map[string]judged) []string {
+	var out []string
+	for _, id := range cases {
+		if c := byID[id]; c.Failure != nil {
+			out = append(out, c.Failure.Requirement)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,199 @@
+package selftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says what to prove and how.
+type Config struct {
+	// Root is the repository.
+	Root string
+	// Out is the folder for the reports: its own, and one of the TCK's for each mutant.
+	Out string
+	// Only are the ids of the mutants to judge; none means all.
+	Only []string
+	// Parallel is how many mutants are built and judged at once, at least 1.
+	Parallel int
+	// Sample is how many other cases each mutant is judged by.
+	Sample int
+	// Seed determines the samples and the order of the cases.
+	Seed uint64
+}
+
+// Run judges the mutants. The error says why they could not be judged at all; that one survived is in the report.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	began := time.Now()
+	root, err := filepath.Abs(cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	out, err := filepath.Abs(cfg.Out)
+	if err != nil {
+		return nil, err
+	}
+	mutants, err := Load(filepath.Join(root, "fixtures", "mutants"))
+	if err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp("", "tck-mutants-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the builds: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }() // what is left lies in the system's folder for such
+	r := &runner{config: cfg, root: root, out: out, work: work, kit: kit{filepath.Join(work, "cloudstate-tck"), cfg.Seed}}
+	if err := build(ctx, root, kitPackage, r.kit.program, ""); err != nil {
+		return nil, err
+	}
+	if r.cases, err = r.kit.list(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkCases(mutants, r.cases); err != nil {
+		return nil, err
+	}
+	if mutants, err = chosen(mutants, cfg.Only); err != nil {
+		return nil, err
+	}
+	report := &Report{Seed: cfg.Seed}
+	if report.Controls, err = r.controls(ctx, mutants); err != nil {
+		return nil, err
+	}
+	report.Mutants = make([]Result, len(mutants))
+	workers := errgroup.Group{}
+	workers.SetLimit(max(1, cfg.Parallel))
+	for i, m := range mutants {
+		workers.Go(func() error { report.Mutants[i] = r.judge(ctx, m); return nil })
+	}
+	_ = workers.Wait() // what goes wrong is in the results
+	report.DurationMS = time.Since(began).Milliseconds()
+	report.summarize()
+	return report, ctx.Err()
+}
+
+// chosen returns the mutants with the ids, all when none is given.
+func chosen(mutants []Mutant, ids []string) ([]Mutant, error) {
+	if len(ids) == 0 {
+		return mutants, nil
+	}
+	var out []Mutant
+	for _, id := range ids {
+		at := slices.IndexFunc(mutants, func(m Mutant) bool { return m.ID == id })
+		if at < 0 {
+			return nil, fmt.Errorf("%w: there is none with the id %q", ErrMutant, id)
+		}
+		out = append(out, mutants[at])
+	}
+	return out, nil
+}
+
+type runner struct {
+	config          Config
+	root, out, work string
+	kit             kit
+	cases           []Case
+}
+
+// controls judges the unmutated programs by all the cases that any mutant is judged by.
+func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, error) {
+	type setup struct {
+		target Target
+		store  string
+	}
+	needed := map[setup][]string{}
+	var order []setup
+	for _, m := range mutants {
+		if m.ProvenBy != "" {
+			continue
+		}
+		s := setup{m.Target, m.Store}
+		if needed[s] == nil {
+			order = append(order, s)
+		}
+		needed[s] = slices.Concat(needed[s], m.Cases, sample(m, r.cases, r.config.Sample, r.config.Seed))
+	}
+	var out []Control
+	for _, s := range order {
+		program := filepath.Join(r.work, "unmutated-"+string(s.target))
+		if err := build(ctx, r.root, packages[s.target], program, ""); err != nil {
+			return nil, err
+		}
+		cases := needed[s]
+		slices.Sort(cases)
+		cases = slices.Compact(cases)
+		report, err := r.kit.run(ctx, s.target, s.store, program, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
+		if err != nil {
+			return nil, fmt.Errorf("the control of the %s: %w", s.target, err)
+		}
+		out = append(out, control(s.target, s.store, cases, mutants, report))
+	}
+	return out, nil
+}
+
+// control says what is wrong with an unmutated program. A mapped case that does not apply to it could never catch anything.
+func control(target Target, store string, cases []string, mutants []Mutant, report *judgement) Control {
+	out := Control{Target: target, Store: store, Cases: len(cases), Faults: []string{}}
+	mapped := map[string]bool{}
+	for _, m := range mutants {
+		for _, id := range m.Cases {
+			mapped[id] = mapped[id] || m.Target == target && m.Store == store
+		}
+	}
+	byID := map[string]judged{}
+	for _, c := range report.Cases {
+		byID[c.ID] = c
+	}
+	for _, id := range cases {
+		if c := byID[id]; c.Verdict != passed && (mapped[id] || c.Verdict != notApplicable) {
+			out.Faults = append(out.Faults, c.describe(id))
+		}
+	}
+	return out
+}
+
+// judge builds and judges one mutant.
+func (r *runner) judge(ctx context.Context, m Mutant) Result {
+	result := Result{ID: m.ID, Target: m.Target, Requirement: m.Requirement, Description: m.Description, Status: Broken, CaughtBy: []string{}, Sample: []string{}}
+	dir := filepath.Join(r.work, m.ID)
+	began := time.Now()
+	program, err := r.build(ctx, m, dir)
+	result.BuildMS = time.Since(began).Milliseconds()
+	// A program has some 20 MB: each goes as soon as it is judged.
+	defer func() { _ = os.RemoveAll(dir) }()
+	switch {
+	case err != nil:
+		result.Detail = err.Error()
+		return result
+	case m.ProvenBy != "":
+		result.Status, result.Detail = Elsewhere, m.ProvenBy
+		return result
+	}
+	result.Sample = sample(m, r.cases, r.config.Sample, r.config.Seed)
+	began = time.Now()
+	report, err := r.kit.run(ctx, m.Target, m.Store, program, filepath.Join(r.out, m.ID), slices.Concat(m.Cases, result.Sample))
+	result.JudgeMS = time.Since(began).Milliseconds()
+	if err != nil {
+		result.Detail = err.Error()
+		return result
+	}
+	result.Status, result.CaughtBy, result.Detail = decide(m, result.Sample, report)
+	return result
+}
+
+func (r *runner) build(ctx context.Context, m Mutant, dir string) (string, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making a folder for the mutant: %w", errors.Join(ErrMutant, err))
+	}
+	overlay, err := m.apply(r.root, dir)
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "program")
+	return program, build(ctx, r.root, packages[m.Target], program, overlay)
+}
