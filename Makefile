@@ -68,6 +68,10 @@ lint-protocols: $(BUF) ## buf lint, buf format, and buf breaking against the las
 	$(BUF) format --diff --exit-code
 	@ci/breaking.sh
 
+.PHONY: tck-foreign
+tck-foreign: build foreign-java ## Drive and judge a user function on the published Java library; report in out/tck-foreign
+	@ci/tck-foreign.sh
+
 .PHONY: foreign-java
 foreign-java: ## Build the user function on the published Java library into out/foreign/java
 	@ci/foreign-java.sh
