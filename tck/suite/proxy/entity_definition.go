@@ -46,7 +46,7 @@ func newDefinition(name string) *definition {
 	}
 	messages, err := protodesc.NewFile(file, linked{})
 	if err != nil {
-		panic("proxy: the kit made an invalid file: " + err.Error())
+		panic("proxy: the kit made an invalid file: " + err.Error()) //nolint:forbidigo // constant but for names: it is valid, or the kit is broken
 	}
 	return &definition{file: file, keyed: messages.Messages().ByName("Keyed")}
 }

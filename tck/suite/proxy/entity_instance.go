@@ -11,8 +11,6 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
-	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
-	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/wire"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
@@ -94,7 +92,7 @@ func (e *entity) take(ctx context.Context) (*instance, error) {
 		return &instance{
 			conversation: stream, e: e,
 			recv: func(ctx context.Context) (proto.Message, error) { return stream.Recv(ctx) },
-			send: func(m proto.Message) error { return stream.Send(m.(*eventsourced.EventSourcedStreamOut)) },
+			send: func(m proto.Message) error { return sendAs(m, stream.Send) },
 		}, nil
 	}
 	stream, err := e.function.ValueEntity(ctx, e.claim())
@@ -104,8 +102,17 @@ func (e *entity) take(ctx context.Context) (*instance, error) {
 	return &instance{
 		conversation: stream, e: e,
 		recv: func(ctx context.Context) (proto.Message, error) { return stream.Recv(ctx) },
-		send: func(m proto.Message) error { return stream.Send(m.(*valueentity.ValueEntityStreamOut)) },
+		send: func(m proto.Message) error { return sendAs(m, stream.Send) },
 	}, nil
+}
+
+// sendAs sends m on a stream of messages M.
+func sendAs[M proto.Message](m proto.Message, send func(M) error) error {
+	message, ok := m.(M)
+	if !ok {
+		return &suite.KitError{Err: fmt.Errorf("a %s is no message for this stream", m.ProtoReflect().Descriptor().FullName())}
+	}
+	return send(message)
 }
 
 // waiting returns a stream that is there already, or nil.

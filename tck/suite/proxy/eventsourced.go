@@ -25,7 +25,7 @@ func eventSourcedCases() []suite.Case {
 				i.asksStoring("ES-06", "one", "4")
 				i.asks("ES-06", "none")
 				i.asksStoring("ES-06", "many", "5", "6", "7", "8", "9", "10", "11")
-				i = i.restart("ES-06", counted(1, 11)...)
+				i = i.restart("ES-06", counted(11)...)
 				i.asksStoring("ES-09", "last", "12")
 				c := e.call("fails")
 				i.command("ES-09", "fails")
@@ -33,7 +33,7 @@ func eventSourcedCases() []suite.Case {
 				i.fails("restart", true)
 				c.fails("ES-09", codes.Unknown, "restart")
 				i.ended("ES-34", "the failure asked for a restart")
-				i = e.opens("ES-09", counted(1, 12)...)
+				i = e.opens("ES-09", counted(12)...)
 				i.command("ES-09", "queued")
 				i.replies("")
 			}),
@@ -59,15 +59,15 @@ func eventSourcedCases() []suite.Case {
 		k.on("snapshot", "a snapshot covers the events of its reply: init brings the latest, and only later events are replayed",
 			requires("ES-05", "ES-06", "ES-08", "ES-21", "ES-29"), func(s *scene) {
 				e := s.entity(k, k.model)
-				i := e.put("ES-21", counted(1, 3)...)
+				i := e.put("ES-21", counted(3)...)
 				i.snapshot("4 and 5", "state at 5", "4", "5")
-				i = i.restartAt(5, "state at 5", counted(1, 5))
+				i = i.restartAt(5, "state at 5", counted(5))
 				i.asksStoring("ES-06", "more", "6", "7")
-				i = i.restartAt(5, "state at 5", counted(1, 7))
+				i = i.restartAt(5, "state at 5", counted(7))
 				i.snapshot("8", "state at 8", "8")
-				i = i.restartAt(8, "state at 8", counted(1, 8))
+				i = i.restartAt(8, "state at 8", counted(8))
 				i.asksStoring("ES-07", "last", "9")
-				i.restartAt(8, "state at 8", counted(1, 9))
+				i.restartAt(8, "state at 8", counted(9))
 			}),
 		k.on("snapshot-without-events", "a reply with a snapshot but without events is a violation, and nothing of it is stored",
 			requires("ES-23", "ES-57"), func(s *scene) {
@@ -135,11 +135,11 @@ func eventSourcedCases() []suite.Case {
 	)
 }
 
-// counted returns the numbers from first to last as texts.
-func counted(first, last int) []string {
-	var out []string
-	for n := first; n <= last; n++ {
-		out = append(out, fmt.Sprint(n))
+// counted returns the numbers from 1 to last as texts.
+func counted(last int) []string {
+	out := make([]string, last)
+	for n := range out {
+		out[n] = fmt.Sprint(n + 1)
 	}
 	return out
 }

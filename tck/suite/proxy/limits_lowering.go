@@ -103,7 +103,7 @@ func (l *limiter) accept() {
 		if err != nil {
 			return
 		}
-		function, err := net.Dial("tcp", l.backend)
+		function, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", l.backend)
 		if err != nil {
 			_ = proxy.Close()
 			continue

@@ -190,7 +190,7 @@ func slowReader(s *scene) {
 		Got: "it took 128 MiB", Remedy: "read a client's stream only as the user function's stream takes it",
 	})
 	target.receive(in, "LIM-03") // the header
-	for n := 0; n < messages; n++ {
+	for range messages {
 		target.receive(in, "LIM-03")
 	}
 	s.t.Check(in.ExpectHalfClose(s.ctx), suite.Failure{Requirement: "LIM-03"})

@@ -24,7 +24,7 @@ func requires(ids ...string) []string { return ids }
 func pack(m proto.Message) *anypb.Any {
 	a, err := anypb.New(m)
 	if err != nil {
-		panic(fmt.Sprintf("proxy: the kit cannot encode its own %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
+		panic(fmt.Sprintf("proxy: the kit cannot encode its own %s: %v", m.ProtoReflect().Descriptor().FullName(), err)) //nolint:forbidigo // the kit's own constant message: it is encodable, or the kit is broken
 	}
 	return a
 }
