@@ -95,7 +95,7 @@ func (su *suite) testReopen(t *testing.T) {
 	}
 	for round := range 3 {
 		again := su.reopen(t, b.Store)
-		defer again.Close()
+		b.Cleanup(func() { _ = again.Close() })
 		b.Store = again
 		b.equal("events", b.all(cart, 0, journal.Chunk{}), []string{"one", "two"})
 		if s, _, err := b.LatestSnapshot(b.ctx, cart); err != nil || s.Seq != 2 || string(s.Payload) != "s" {

@@ -232,7 +232,7 @@ func TestDamagedLog(t *testing.T) {
 		again, err := pebble.Open("data", options(t, fs))
 		if err == nil {
 			recs, _, rerr := again.Read(ctx, workerID(0), 0, journal.Chunk{})
-			again.Close()
+			_ = again.Close()
 			t.Errorf("damaged at %.0f%%, the store opens with %d events of 600, %v", at*100, len(recs), rerr)
 		} else if !errors.Is(err, journal.ErrCorrupt) {
 			t.Errorf("damaged at %.0f%%: %v", at*100, err)

@@ -26,12 +26,12 @@ var _ pebble.Logger = (*failure)(nil)
 
 // Infof gets Pebble's diary.
 func (f *failure) Infof(format string, args ...any) {
-	f.log.Debug("embedded store: " + fmt.Sprintf(format, args...))
+	f.log.Debug("embedded store", "engine", fmt.Sprintf(format, args...))
 }
 
 // Errorf gets what went wrong in the background; Pebble tries again by itself.
 func (f *failure) Errorf(format string, args ...any) {
-	f.log.Error("embedded store: " + fmt.Sprintf(format, args...))
+	f.log.Error("embedded store", "engine", fmt.Sprintf(format, args...))
 }
 
 // Fatalf gets what Pebble cannot go on after. It does not return, unless fatal does:

@@ -24,7 +24,7 @@ func holdStore() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("open")
+	fmt.Fprintln(os.Stdout, "open")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	if err := s.Close(); err != nil {
 		panic(err)
@@ -38,7 +38,7 @@ func refusedToOpen(t *testing.T, dir string, want error, says ...string) {
 	before := contents(t, dir)
 	s, err := pebble.Open(dir, options(t, nil))
 	if err == nil {
-		s.Close()
+		_ = s.Close()
 		t.Fatal("the store opened")
 	}
 	if !errors.Is(err, want) {
@@ -150,7 +150,9 @@ func TestInUse(t *testing.T) {
 			t.Fatalf("%q, %v", line, err)
 		}
 		refusedToOpen(t, dir, journal.ErrInUse, "another proxy")
-		stdin.Close()
+		if err := stdin.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Wait(); err != nil {
 			t.Fatal(err)
 		}

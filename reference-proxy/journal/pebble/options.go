@@ -108,7 +108,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Fatal = func(err error) {
 			log.Error("the embedded store cannot go on, the process ends; "+
 				"what was acknowledged is kept: mend the disk and start again", "error", err)
-			os.Exit(FatalExitCode)
+			os.Exit(FatalExitCode) //nolint:forbidigo // an engine that cannot go on must not return: it would acknowledge
 		}
 	}
 	return o, nil

@@ -3,7 +3,6 @@ package pebble
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func TestDamagedRows(t *testing.T) {
 		"value that is an event": {func(t *testing.T, db *pebble.DB) { move(t, db, eventKey(hurt, 1), entityKey(kindValue, hurt)) }, readValue, "value"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{FS: vfs.NewMem(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+			o := Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)}
 			s, err := Open("data", o)
 			if err != nil {
 				t.Fatal(err)
@@ -121,7 +120,7 @@ func TestDamagedTokens(t *testing.T) {
 	ctx := context.Background()
 	for name, row := range map[string]string{"garbage": "garbage", "empty": "", "zero": "\x00\x00\x00\x00\x00\x00\x00\x00"} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{FS: vfs.NewMem(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+			o := Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)}
 			s, err := Open("data", o)
 			if err != nil {
 				t.Fatal(err)

@@ -1,7 +1,6 @@
 package pebble_test
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 func options(t testing.TB, fs vfs.FS) pebble.Options {
 	return pebble.Options{
 		FS:     fs,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 		Fatal:  func(err error) { t.Errorf("the store failed: %v", err) },
 	}
 }
