@@ -70,6 +70,8 @@ func (e entityTypes) of(s *discovery.Service) *driver.Type {
 		e[k] = driver.EventSourced(s.Name, s.PersistenceID, s.PassivationTimeout)
 	case discovery.ValueEntity:
 		e[k] = driver.Value(s.Name, s.PersistenceID, s.PassivationTimeout)
+	case discovery.Action, discovery.CRDT:
+		// Without instances of this node alone.
 	}
 	return e[k]
 }

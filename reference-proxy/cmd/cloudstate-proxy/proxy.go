@@ -45,7 +45,7 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 	p := &proxy{cfg: cfg, log: log, types: entityTypes{}}
 	defer func() {
 		if err != nil {
-			p.release()
+			_ = p.release() // why it could not start is what there is to tell
 		}
 	}()
 	if p.clients, err = listen(cfg.HTTPHost, cfg.HTTPPort, "clients", "--http-port (HTTP_PORT)"); err != nil {
@@ -115,6 +115,7 @@ func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
 			return nil, fmt.Errorf("opening the store: %w", err)
 		}
 		return s, nil
+	case config.StoreNone:
 	}
 	return nil, nil
 }
