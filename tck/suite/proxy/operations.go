@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -101,6 +103,27 @@ func operationCases() []suite.Case {
 				s.probe("OPS-03", "/alive", http.StatusOK)
 				s.comesBack()
 				s.probe("OPS-02", "/ready", http.StatusOK)
+			}),
+		operationCase("health-before-discovery", "before an answer was accepted, clients are told so, or refused, and do not wait", nil,
+			requires("OPS-15", "OPS-20"), func(ctx context.Context, t *suite.T) {
+				config := suite.ModelFunction()
+				config.Spec = versioned(model.Spec(), 0, 9)
+				s := newScene(ctx, t, t.Serve(config))
+				t.Check(t.Proxy().Launch(s.ctx, hasty...), suite.Failure{})
+				reports(s, "DISC-19", "0.9")
+				limited, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+				defer cancel()
+				s.ctx = limited
+				check := &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING}
+				got, err := s.exchange(exchange{method: grpc_health_v1.Health_Check_FullMethodName})
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				}
+				t.Check(err, suite.Failure{
+					Expected: "the health check to answer NOT_SERVING, or the connection to be refused",
+					Remedy:   "serve the public port from the start, with UNAVAILABLE and NOT_SERVING, or do not bind it before there is something to serve",
+				})
+				got.replies(s, "OPS-15", encode(check))
 			}),
 		operationCase("health-watch", "Check and Watch follow the loss and the return of the user function", nil,
 			requires("OPS-15", "OPS-17", "OPS-02"), func(ctx context.Context, t *suite.T) {
