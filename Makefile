@@ -49,11 +49,16 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, all t
 	@ci/timed.sh check-generated $(MAKE) check-generated
 	@ci/timed.sh build $(MAKE) build
 	@ci/timed.sh unit $(MAKE) unit
+	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
 unit: java-library ## go vet and go test -race; PKG=./tck/... narrows it
 	go vet $(PKG)
 	go test -race -timeout 25m $(PKG)
+
+.PHONY: mutants
+mutants: ## Prove that the TCK bites: each broken program of fixtures/mutants must be caught; report in out/mutants
+	go run ./tck/selftest/cmd/tck-mutants --out out/mutants
 
 .PHONY: lint
 lint: lint-go lint-protocols ## Both linters

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/stateful-serverless/cloudstate/spec"
 )
 
 // Case is what `cloudstate-tck list --json` tells of a case, as far as it matters here.
@@ -13,6 +15,23 @@ type Case struct {
 	ID           string   `json:"id"`
 	Suite        string   `json:"suite"`
 	Requirements []string `json:"requirements"`
+}
+
+// checkRequirements holds the mutants against the catalogue: each breaks one MUST that is in force and binds its target.
+func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
+	var faults []error
+	for _, m := range mutants {
+		r, ok := catalogue.Lookup(m.Requirement)
+		switch {
+		case !ok:
+			faults = append(faults, fmt.Errorf("%w: %s names the unknown requirement %s", ErrMutant, m.ID, m.Requirement))
+		case !r.InForce() || !r.Level.Mandatory():
+			faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST in force", ErrMutant, m.ID, m.Requirement))
+		case !r.Party.Binds(spec.Party(m.Target)) && r.Party != spec.Store:
+			faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but %s binds the %s", ErrMutant, m.ID, m.Target, m.Requirement, r.Party))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // checkCases holds the mutants against the TCK's cases: each mapped case exists, judges the mutant's target and names its requirement.

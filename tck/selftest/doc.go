@@ -5,8 +5,8 @@
 // mutant whether it was killed and by which cases, a table for a person and a JSON report. A mutant is built with `go build -overlay`,
 // so that the sources themselves are never touched, and judged by the real cloudstate-tck as a program of its own.
 //
-// A mutant is killed when every case that its mutant.yaml maps to it fails, at least one of them for the mutant's requirement, and a
-// sample of other cases still passes: a mutant that breaks everything proves nothing about the case. The unmutated programs pass the
+// A mutant is killed when every case that its mutant.yaml maps to it fails, each of which names the requirement, and a sample of other
+// cases still passes: a mutant that breaks everything proves nothing about the case. The unmutated programs pass the
 // same cases first, as the control.
 //
 // It imports neither the proxy nor the support library: it builds and starts them as anybody would.

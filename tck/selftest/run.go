@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stateful-serverless/cloudstate/spec"
 )
 
 // Config says what to prove and how.
@@ -43,6 +45,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	catalogue, err := spec.Load()
+	if err != nil {
+		return nil, err
+	}
 	work, err := os.MkdirTemp("", "tck-mutants-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the builds: %w", err)
@@ -55,7 +61,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if r.cases, err = r.kit.list(ctx); err != nil {
 		return nil, err
 	}
-	if err := checkCases(mutants, r.cases); err != nil {
+	if err := errors.Join(checkRequirements(mutants, catalogue), checkCases(mutants, r.cases)); err != nil {
 		return nil, err
 	}
 	if mutants, err = chosen(mutants, cfg.Only); err != nil {
@@ -145,10 +151,7 @@ func control(target Target, store string, cases []string, mutants []Mutant, repo
 			mapped[id] = mapped[id] || m.Target == target && m.Store == store
 		}
 	}
-	byID := map[string]judged{}
-	for _, c := range report.Cases {
-		byID[c.ID] = c
-	}
+	byID := index(report)
 	for _, id := range cases {
 		if c := byID[id]; c.Verdict != passed && (mapped[id] || c.Verdict != notApplicable) {
 			out.Faults = append(out.Faults, c.describe(id))
