@@ -5,6 +5,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/suite/frontend"
+	"github.com/stateful-serverless/cloudstate/tck/suite/pair"
 	"github.com/stateful-serverless/cloudstate/tck/suite/proxy"
 )
 
@@ -13,5 +14,6 @@ func Cases() []suite.Case {
 	return slices.Concat(
 		frontend.Cases(),
 		proxy.Cases(),
+		pair.Cases(),
 	)
 }
