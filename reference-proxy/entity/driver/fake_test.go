@@ -142,14 +142,33 @@ func text(s string) *anypb.Any {
 	return a
 }
 
-// claims is an owner that remembers nothing: it claims for each activation.
-type claims struct{ store journal.Ownership }
-
-func (c claims) Fence(ctx context.Context, _ journal.EntityID) (journal.Fence, error) {
-	return c.store.Claim(ctx, 0)
+// claims is an owner that claims the one shard when it is asked first, and again after a loss.
+type claims struct {
+	store journal.Ownership
+	mu    sync.Mutex
+	fence *journal.Fence
 }
 
-func (claims) Lost(journal.Fence) {}
+func (c *claims) Fence(ctx context.Context, _ journal.EntityID) (journal.Fence, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fence == nil {
+		f, err := c.store.Claim(ctx, 0)
+		if err != nil {
+			return journal.Fence{}, err
+		}
+		c.fence = &f
+	}
+	return *c.fence, nil
+}
+
+func (c *claims) Lost(f journal.Fence) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fence != nil && *c.fence == f {
+		c.fence = nil
+	}
+}
 
 // rig is a host with one entity type, the fake user function, and a memory store
 // that a test may make fail.
@@ -195,7 +214,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t: t, typ: EventSourced("Svc", "svc", 0), streams: &fakeStreams{opened: make(chan *fakeStream, 16)},
 		store: &faultyStore{Store: memory.New()}, reports: make(chan string, 16),
 	}
-	r.host = NewHost(cfg, r.streams, r.store, claims{r.store}, func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
+	r.host = NewHost(cfg, r.streams, r.store, &claims{store: r.store}, func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
 	return r
 }
 

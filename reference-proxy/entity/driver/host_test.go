@@ -239,8 +239,11 @@ func TestLimits(t *testing.T) {
 		c := r.call(t.Context(), "e", "3", nil)
 		synctest.Wait()
 		wantFault(t, <-r.call(t.Context(), "e", "4", nil), entity.FaultOverload, "entity [e] has 2 commands waiting, which is the limit")
-		others := []<-chan answer{r.call(t.Context(), "f", "", nil), r.call(t.Context(), "g", "", nil)}
-		synctest.Wait()
+		var others []<-chan answer
+		for _, id := range []string{"f", "g"} {
+			others = append(others, r.call(t.Context(), id, "", nil))
+			synctest.Wait() // so their streams come in this order
+		}
 		wantFault(t, <-r.call(t.Context(), "h", "", nil), entity.FaultOverload, "3 entity instances are active, which is the limit")
 		for id := int64(1); id <= 3; id++ {
 			if id > 1 {
