@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -29,6 +31,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		format = telemetry.JSON
 	}
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, format)
+	defer runtime.KeepAlive(headroom(os.LookupEnv))
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
