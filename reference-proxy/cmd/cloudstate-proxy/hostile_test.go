@@ -41,6 +41,7 @@ type mixed struct {
 	carts
 	*mockfunction.Function
 	activations sync.Map // of the good event sourced entities: id to *atomic.Int64
+	reports     atomic.Int64
 	seed        atomic.Uint64
 	mu          sync.Mutex
 	live        map[*badStream]struct{}
@@ -80,7 +81,9 @@ func newMixed(t testing.TB) *mixed {
 	takers.Go(func() { m.takeCalls(ctx) })
 	takers.Go(func() { // reports would pile up
 		for ctx.Err() == nil {
-			_, _ = m.NextReport(ctx)
+			if _, err := m.NextReport(ctx); err == nil {
+				m.reports.Add(1)
+			}
 		}
 	})
 	t.Cleanup(func() { cancel(); takers.Wait() })
