@@ -22,8 +22,8 @@ const streamMethod = "/bench.Floor/Stream"
 type unaryHandler func(ctx context.Context, in *frame) (*frame, error)
 
 // serveFloor serves h until ctx ends. Its server is grpc-go as it comes, but for the codec.
-func serveFloor(ctx context.Context, addr string, h unaryHandler) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+func serveFloor(ctx context.Context, stdout io.Writer, h unaryHandler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func serveFloor(ctx context.Context, addr string, h unaryHandler) error {
 		Streams: []grpc.StreamDesc{{StreamName: "Stream", Handler: echoStream, ServerStreams: true, ClientStreams: true}},
 	}, struct{}{})
 	context.AfterFunc(ctx, s.Stop)
-	fmt.Printf("listening on %s\n", l.Addr())
+	_, _ = fmt.Fprintf(stdout, "listening on %s\n", l.Addr())
 	return s.Serve(l)
 }
 
@@ -67,10 +67,12 @@ func echoStream(_ any, s grpc.ServerStream) error {
 }
 
 // runEcho is `bench echo`.
-func runEcho(ctx context.Context, _ []string) error { return serveFloor(ctx, "127.0.0.1:0", echo) }
+func runEcho(ctx context.Context, _ []string, stdout io.Writer) error {
+	return serveFloor(ctx, stdout, echo)
+}
 
 // runPass is `bench pass`: each call it gets is one call over its one connection to the echo.
-func runPass(ctx context.Context, args []string) error {
+func runPass(ctx context.Context, args []string, stdout io.Writer) error {
 	fs := flag.NewFlagSet("bench pass", flag.ExitOnError)
 	to := fs.String("to", "", "address of the echo")
 	_ = fs.Parse(args) // it exits on errors
@@ -79,7 +81,7 @@ func runPass(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = cc.Close() }()
-	return serveFloor(ctx, "127.0.0.1:0", func(ctx context.Context, in *frame) (*frame, error) {
+	return serveFloor(ctx, stdout, func(ctx context.Context, in *frame) (*frame, error) {
 		out := new(frame)
 		return out, cc.Invoke(ctx, floorMethod, in, out)
 	})
@@ -87,7 +89,7 @@ func runPass(ctx context.Context, args []string) error {
 
 // runStreams is `bench streams`: it holds idle bidirectional streams to the echo, each with a goroutine that waits for
 // its next message, as whoever keeps a stream must have.
-func runStreams(ctx context.Context, args []string) error {
+func runStreams(ctx context.Context, args []string, stdout io.Writer) error {
 	fs := flag.NewFlagSet("bench streams", flag.ExitOnError)
 	to := fs.String("to", "", "address of the echo")
 	count := fs.Int("count", 10000, "streams")
@@ -125,7 +127,7 @@ func runStreams(ctx context.Context, args []string) error {
 		return err
 	}
 	// Whoever started this measures between the two lines, and says when it has.
-	fmt.Println("connected")
+	_, _ = fmt.Fprintln(stdout, "connected")
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func runStreams(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	fmt.Println("open")
+	_, _ = fmt.Fprintln(stdout, "open")
 	<-ctx.Done()
 	return nil
 }

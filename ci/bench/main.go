@@ -13,7 +13,7 @@ import (
 )
 
 // roles are what this program does when it is a part of the floor.
-var roles = map[string]func(context.Context, []string) error{
+var roles = map[string]func(context.Context, []string, io.Writer) error{
 	"echo":    runEcho,
 	"pass":    runPass,
 	"streams": runStreams,
@@ -22,19 +22,24 @@ var roles = map[string]func(context.Context, []string) error{
 var errMissed = errors.New("a target was missed")
 
 func main() {
+	os.Exit(run()) //nolint:forbidigo // this is main
+}
+
+// run is main with an exit status.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	run := func(ctx context.Context, args []string) error {
-		return runBench(ctx, args, os.Stdout, progressTo(os.Stderr))
+	var err error
+	if args := os.Args[1:]; len(args) > 0 && roles[args[0]] != nil {
+		err = roles[args[0]](ctx, args[1:], os.Stdout)
+	} else {
+		err = runBench(ctx, os.Args[1:], os.Stdout, progressTo(os.Stderr))
 	}
-	args := os.Args[1:]
-	if len(args) > 0 && roles[args[0]] != nil {
-		run, args = roles[args[0]], args[1:]
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
 	}
-	if err := run(ctx, args); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return 0
 }
 
 // progressTo is f when a person watches it.

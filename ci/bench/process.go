@@ -84,13 +84,12 @@ func (p *process) stop() error {
 	select {
 	case err := <-p.done:
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled() {
-			return nil
+		if errors.As(err, &exit) && exit.ExitCode() < 0 {
+			return nil // ended by the signal
 		}
 		return err
 	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
+		_ = p.cmd.Process.Kill() // it may have ended by now
 		return fmt.Errorf("%s did not stop within %v", p.name, stopTimeout)
 	}
 }
@@ -162,5 +161,5 @@ func freePort(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return portOf(l.Addr().String()), nil
 }
