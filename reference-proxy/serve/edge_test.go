@@ -126,7 +126,10 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 	other := function(t, "imports-reversed")
 	e.Publish(router(other))
 	watched(serving)
-	if check(name) != unknown || check(other.Services[0].Name) != serving {
+	if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: name}); status.Code(err) != codes.NotFound {
+		t.Errorf("a service that is gone: %v, want NOT_FOUND", err)
+	}
+	if check(other.Services[0].Name) != serving {
 		t.Error("the new answer's services are not the ones that serve")
 	}
 	// The end: Watch says so and does not hold the stop up.

@@ -1,11 +1,15 @@
 package serve
 
 import (
+	"context"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	grpchealth "google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 )
 
 // health tells clients, by grpc.health.v1, whether they are served (OPS-15 to OPS-17).
@@ -24,7 +28,29 @@ func newHealth() *health {
 	return h
 }
 
-func (h *health) register(s *grpc.Server) { healthpb.RegisterHealthServer(s, h.server) }
+func (h *health) register(s *grpc.Server) {
+	healthpb.RegisterHealthServer(s, healthService{h.server, h})
+}
+
+// healthService answers NOT_FOUND for a service that was served once and is no more:
+// grpc's own health server forgets no name (OPS-16).
+type healthService struct {
+	*grpchealth.Server
+	health *health
+}
+
+func (s healthService) Check(ctx context.Context, req *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	if !s.health.knows(req.GetService()) {
+		return nil, status.Error(codes.NotFound, "unknown service")
+	}
+	return s.Server.Check(ctx, req)
+}
+
+func (h *health) knows(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return name == "" || slices.Contains(h.names, name)
+}
 
 // serving says that the services with these names are served, and no others.
 func (h *health) serving(names []string) {

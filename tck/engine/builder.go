@@ -110,14 +110,14 @@ func discovers(address string) target.Probe {
 	}
 }
 
-// ready is ready when the proxy has had an answer to discover, newer than the record numbered after, and accepts connections.
+// ready is ready when the proxy has had an answer to discover, newer than the record numbered after, and says that it serves.
 func ready(address string, recorder *trace.Recorder, after uint64) target.Probe {
-	accepting := target.Accepting(address)
+	serving := target.Serving(address)
 	return func(ctx context.Context) error {
 		if _, answered := discovery(recorder, after); !answered {
 			return target.ErrUndiscovered
 		}
-		return accepting(ctx)
+		return serving(ctx)
 	}
 }
 

@@ -14,7 +14,10 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
@@ -99,6 +102,8 @@ func fakeProxy(ctx context.Context) {
 			return err
 		}
 		switch method, _ := grpc.MethodFromServerStream(stream); method {
+		case healthpb.Health_Check_FullMethodName:
+			return status.Error(codes.Unimplemented, "a proxy without health")
 		case callCrash:
 			say("panic: nobody expects this")
 			os.Exit(3)

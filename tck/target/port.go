@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync/atomic"
 )
 
 // Ports are taken from below the range from which the system picks the local port of outgoing connections (32768 and up on
@@ -14,10 +15,16 @@ const (
 	highestPort = 32000
 )
 
-// FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago.
+// lastPort counts on from a random start: no port is handed out twice in this process, where its first taker may not have bound it yet, and
+// runs at the same time seldom meet.
+var lastPort atomic.Uint32
+
+func init() { lastPort.Store(rand.Uint32N(highestPort - lowestPort)) }
+
+// FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago, another one each time.
 func FreePort() (int, error) {
 	for range 200 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		port := lowestPort + int(lastPort.Add(1)%(highestPort-lowestPort))
 		l, err := net.Listen("tcp", Loopback(port))
 		if err != nil {
 			continue

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
@@ -41,6 +44,28 @@ func Accepting(address string) Probe {
 			return err
 		}
 		return conn.Close()
+	}
+}
+
+// Serving is a probe of a proxy's public port. It succeeds when the proxy's health service says SERVING (OPS-15), and, so that a proxy without
+// that service is judged too, when its port accepts connections and the service is unknown there.
+func Serving(address string) Probe {
+	return func(ctx context.Context) error {
+		conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableServiceConfig())
+		if err != nil {
+			return fmt.Errorf("dialling %s: %w", address, err)
+		}
+		defer conn.Close()
+		health, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+		switch {
+		case status.Code(err) == codes.Unimplemented:
+			return nil
+		case err != nil:
+			return fmt.Errorf("health of %s: %w", address, err)
+		case health.GetStatus() != healthpb.HealthCheckResponse_SERVING:
+			return fmt.Errorf("health of %s: %s", address, health.GetStatus())
+		}
+		return nil
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"sync"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
@@ -20,14 +19,10 @@ func served(cfg *config.Config) []discovery.Kind {
 }
 
 // functionSink publishes what discovery finds.
-type functionSink struct {
-	proxy *proxy
-	first func()
-	once  sync.Once
-}
+type functionSink struct{ proxy *proxy }
 
 // Serve publishes f: new calls go to its services.
-func (s *functionSink) Serve(f *discovery.Function) {
+func (s functionSink) Serve(f *discovery.Function) {
 	p := s.proxy
 	types := make(map[*discovery.Service]*driver.Type)
 	for _, svc := range f.Services {
@@ -42,11 +37,10 @@ func (s *functionSink) Serve(f *discovery.Function) {
 		MaxSideEffects: p.cfg.MaxSideEffects,
 		MaxHops:        p.cfg.MaxForwards,
 	}, f, p.host, types, actions, p.report.report, p.log))
-	s.once.Do(s.first)
 }
 
 // Suspend refuses calls until the next Serve.
-func (s *functionSink) Suspend() { s.proxy.edge.Suspend() }
+func (s functionSink) Suspend() { s.proxy.edge.Suspend() }
 
 // entityTypes keeps the entity types that were served, so that an unchanged service
 // finds its active instances again after a new discovery (DISC-47).

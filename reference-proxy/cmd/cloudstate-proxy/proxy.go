@@ -127,24 +127,17 @@ func (p *proxy) run(ctx context.Context) error {
 	if p.management != nil {
 		go func() { cancel(p.probes.Serve(p.management)) }()
 	}
-	discovered := make(chan struct{})
-	sink := &functionSink{proxy: p, first: func() { close(discovered) }}
+	// Clients are let in from the start and told that nothing is served yet, rather
+	// than left waiting (SERV-36, OPS-15).
+	go func() { cancel(p.edge.Serve(p.clients)) }()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		discovery.Run(ctx, p.pool, p.discoveryConfig(), sink)
+		discovery.Run(ctx, p.pool, p.discoveryConfig(), functionSink{p})
 	}()
 	defer func() { <-done }()
 	defer cancel(nil)
 	p.log.Info("looking for the user function", "host", p.cfg.UserFunctionHost, "port", p.cfg.UserFunctionPort)
-	// The port is taken but no client is let in before discovery has succeeded: until
-	// then connections wait, and none is refused (DISC-23, DISC-24).
-	select {
-	case <-discovered:
-	case <-ctx.Done():
-		return cause(ctx)
-	}
-	go func() { cancel(p.edge.Serve(p.clients)) }()
 	<-ctx.Done()
 	return cause(ctx)
 }
