@@ -160,9 +160,14 @@ func control(target Target, store string, cases []string, mutants []Mutant, repo
 	return out
 }
 
+// patience bounds building and judging one mutant. The TCK bounds its cases itself: this is for a mutant that hangs it.
+const patience = 5 * time.Minute
+
 // judge builds and judges one mutant.
 func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	result := Result{ID: m.ID, Target: m.Target, Requirement: m.Requirement, Description: m.Description, Status: Broken, CaughtBy: []string{}, Sample: []string{}}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	dir := filepath.Join(r.work, m.ID)
 	began := time.Now()
 	program, err := r.build(ctx, m, dir)
