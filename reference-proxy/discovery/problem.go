@@ -18,7 +18,11 @@ type Problem struct {
 
 // String is the problem in one line: text, remedy and code.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s %s [%s]", p.Text, p.Remedy, p.Code)
+	text := p.Text
+	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "!") {
+		text += "." // the original's fixed texts end without one
+	}
+	return fmt.Sprintf("%s %s [%s]", text, p.Remedy, p.Code)
 }
 
 // Limits on what is told: a hostile or generated answer may have any number of problems and names of any length.
