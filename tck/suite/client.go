@@ -62,7 +62,7 @@ func NewClient(address string, recorder *trace.Recorder, from, to trace.Party) (
 		// A target that is being started, or was just killed, is tried again soon: cases wait for it, and gRPC's own back-off grows to minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
-			MinConnectTimeout: 5 * time.Second,
+			MinConnectTimeout: 2 * time.Second,
 		}),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry())
 	if err != nil {
