@@ -30,7 +30,8 @@ type Config struct {
 	Seed uint64
 }
 
-// Run judges the mutants. The error says why they could not be judged at all; that one survived is in the report.
+// Run judges the mutants. The error says why they could not be judged; that one survived is in the report. A run that ctx ends returns
+// both: what it found until then, with the rest broken.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	began := time.Now()
 	root, err := filepath.Abs(cfg.Root)
@@ -54,7 +55,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("making a folder for the builds: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // what is left lies in the system's folder for such
-	r := &runner{config: cfg, root: root, out: out, work: work, kit: kit{filepath.Join(work, "cloudstate-tck"), cfg.Seed}}
+	r := &runner{config: cfg, root: root, out: out, work: work, kit: kit{filepath.Join(work, "cloudstate-tck"), cfg.Seed}, faulty: map[setup]map[string]bool{}}
 	if err := build(ctx, root, kitPackage, r.kit.program, ""); err != nil {
 		return nil, err
 	}
@@ -104,14 +105,17 @@ type runner struct {
 	root, out, work string
 	kit             kit
 	cases           []Case
+	faulty          map[setup]map[string]bool // cases that the unmutated programs did not pass either
+}
+
+// setup is what programs are judged with.
+type setup struct {
+	target Target
+	store  string
 }
 
 // controls judges the unmutated programs by all the cases that any mutant is judged by.
 func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, error) {
-	type setup struct {
-		target Target
-		store  string
-	}
 	needed := map[setup][]string{}
 	var order []setup
 	for _, m := range mutants {
@@ -137,27 +141,32 @@ func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, err
 		if err != nil {
 			return nil, fmt.Errorf("the control of the %s: %w", s.target, err)
 		}
-		out = append(out, control(s.target, s.store, cases, mutants, report))
+		found, faulty := control(s, cases, mutants, report)
+		r.faulty[s] = faulty
+		out = append(out, found)
 	}
 	return out, nil
 }
 
-// control says what is wrong with an unmutated program. A mapped case that does not apply to it could never catch anything.
-func control(target Target, store string, cases []string, mutants []Mutant, report *judgement) Control {
-	out := Control{Target: target, Store: store, Cases: len(cases), Faults: []string{}}
+// control says what is wrong with an unmutated program, and by which cases. A mapped case that does not apply to it could never catch
+// anything.
+func control(s setup, cases []string, mutants []Mutant, report *judgement) (found Control, faulty map[string]bool) {
+	found = Control{Target: s.target, Store: s.store, Cases: len(cases), Faults: []string{}}
+	faulty = map[string]bool{}
 	mapped := map[string]bool{}
 	for _, m := range mutants {
 		for _, id := range m.Cases {
-			mapped[id] = mapped[id] || m.Target == target && m.Store == store
+			mapped[id] = mapped[id] || setup{m.Target, m.Store} == s
 		}
 	}
 	byID := index(report)
 	for _, id := range cases {
 		if c := byID[id]; c.Verdict != passed && (mapped[id] || c.Verdict != notApplicable) {
-			out.Faults = append(out.Faults, c.describe(id))
+			found.Faults = append(found.Faults, c.describe(id))
+			faulty[id] = true
 		}
 	}
-	return out
+	return found, faulty
 }
 
 // patience bounds building and judging one mutant. The TCK bounds its cases itself: this is for a mutant that hangs it.
@@ -183,6 +192,9 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 		return result
 	}
 	result.Sample = sample(m, r.cases, r.config.Sample, r.config.Seed)
+	// What the unmutated program does not pass is the control's finding, and says nothing about the mutant.
+	faulty := r.faulty[setup{m.Target, m.Store}]
+	result.Sample = slices.DeleteFunc(result.Sample, func(id string) bool { return faulty[id] })
 	began = time.Now()
 	report, err := r.kit.run(ctx, m.Target, m.Store, program, filepath.Join(r.out, m.ID), slices.Concat(m.Cases, result.Sample))
 	result.JudgeMS = time.Since(began).Milliseconds()

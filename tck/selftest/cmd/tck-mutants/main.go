@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -40,13 +41,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	cfg.Only = flags.Args()
 	report, err := selftest.Run(ctx, cfg)
+	if report != nil {
+		report.Print(out)
+		err = errors.Join(err, report.Write(cfg.Out))
+	}
 	if err != nil {
 		fmt.Fprintf(errs, "tck-mutants: %s\n", strings.TrimSpace(err.Error()))
-		return 2
-	}
-	report.Print(out)
-	if err := report.Write(cfg.Out); err != nil {
-		fmt.Fprintf(errs, "tck-mutants: %v\n", err)
 		return 2
 	}
 	if !report.Summary.Proven {
