@@ -9,6 +9,10 @@ RAPID_SEED ?= 1
 export RAPID_SEED
 # How long `make fuzz` spends on each fuzz target.
 FUZZTIME ?= 10s
+# How many seeds `make tck-check` runs the TCK with, over each store. For `make certify` it is 10.
+TCK_RUNS ?= 3
+# Which steps `make certify` runs: all, or those named, to go on where a run ended.
+STEPS ?=
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -43,18 +47,32 @@ run-cart: build ## Run the shopping cart behind the proxy on port 9000; Ctrl-C s
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, all tests with the race detector
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
 	@ci/timed.sh build $(MAKE) build
+	@ci/timed.sh speccheck $(MAKE) speccheck
 	@ci/timed.sh unit $(MAKE) unit
+	@ci/timed.sh tck-check $(MAKE) tck-check
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
 unit: java-library ## go vet and go test -race; PKG=./tck/... narrows it
 	go vet $(PKG)
 	go test -race -timeout 25m $(PKG)
+
+.PHONY: speccheck
+speccheck: build ## Fail when a MUST of SPEC.md has neither a case nor a reason, a case names an unknown id, or an id vanished
+	bin/cloudstate-tck list --json | bin/speccheck -cases -
+
+.PHONY: tck-check
+tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each store; every run must pass; reports in out/tck-check
+	@ci/tck-check.sh $(TCK_RUNS)
+
+.PHONY: certify
+certify: ## Everything at full length, for hours; result in ci/certified.md. STEPS="kill fuzz" runs only these
+	@ci/certify.sh $(STEPS)
 
 .PHONY: mutants
 mutants: ## Prove that the TCK bites: each broken program of fixtures/mutants must be caught; report in out/mutants

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Everything at full length, hours of it: what a release rests on. certify.sh [STEP...]; without steps, all of them.
+# Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
+# missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
+# together say. Exit status 0: every step that ran now passed.
+# Shorter, to try it out: CUTS, KILLS, KILL_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=(test kill power-cuts fuzz tck mutants tck-foreign bench)
+KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}"
+CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
+length=""
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$CERTIFY_FUZZTIME/$TCK_RUNS" != "60/1 2 3 4 5/400/60s/10" ]; then
+  length=" (lengths changed)"
+fi
+
+# what says how long a step is made.
+what() {
+  case "$1" in
+    test) echo "make test" ;;
+    kill) echo "$KILLS kills of the proxy under load, each with seeds $KILL_SEEDS" ;;
+    power-cuts) echo "$CUTS power cuts of the embedded store" ;;
+    fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
+    tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
+    bench) echo "make bench, each target held" ;;
+    *) echo "make $1" ;;
+  esac
+}
+
+perform() {
+  case "$1" in
+    test) make test ;;
+    kill)
+      for seed in $KILL_SEEDS; do
+        CLOUDSTATE_KILLS="$KILLS" CLOUDSTATE_SEED="$seed" \
+          go test -count=1 -v -timeout 60m -run '^TestAcknowledgedIsDurable$' ./reference-proxy/cmd/cloudstate-proxy
+      done
+      ;;
+    power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;
+    fuzz) make fuzz FUZZTIME="$CERTIFY_FUZZTIME" ;;
+    tck) make build && LOAD=1 ci/tck-check.sh "$TCK_RUNS" ;;
+    bench) make bench BENCH=--check ;;
+    *) make "$1" ;;
+  esac
+}
+
+# figures picks the lines of a step's log that say how much was done.
+figures() {
+  local pattern
+  case "$1" in
+    test) pattern='^== [a-z-]+: [0-9]+ s' ;;
+    kill) pattern='seed [0-9]+: [0-9]+ kills' ;;
+    power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
+    fuzz) pattern='^== [0-9]+ fuzz targets' ;;
+    tck) pattern='^== tck: ' ;;
+    tck-foreign) pattern='[0-9]+ of [0-9]+ applicable MUSTs|[0-9]+ cases: ' ;;
+    *) pattern='.' ;; # mutants and bench end with their summary
+  esac
+  { grep --extended-regexp "$pattern" "out/certify/$1.log" || true; } | tail --lines=12 |
+    sed --regexp-extended -e 's/\x1b\[[0-9;]*m//g' -e 's/^ +/  /'
+}
+
+summary() {
+  local step failed=0 missing=0 commits
+  commits="$(cat out/certify/*.commit 2>/dev/null | sort --unique | wc --lines)"
+  for step in "${all[@]}"; do
+    if [ ! -e "out/certify/$step.status" ]; then
+      missing=$((missing + 1))
+    elif [ "$(cat "out/certify/$step.status")" != passed ]; then
+      failed=$((failed + 1))
+    fi
+  done
+  echo "# Certified"
+  echo
+  echo "What \`make certify\` found, written by it at $(date --utc '+%Y-%m-%d %H:%M UTC'). Not to be edited; the next run writes it anew."
+  echo
+  if [ "$failed" = 0 ] && [ "$missing" = 0 ] && [ "$commits" = 1 ] &&
+    ! grep --quiet 'with changes' out/certify/*.commit && ! grep --quiet 'lengths changed' out/certify/*.what; then
+    echo "**All ${#all[@]} steps passed at full length on one commit.**"
+  else
+    echo "**Not certified:** that takes all ${#all[@]} steps, passed at full length, on one commit without changes."
+    echo "Failed: $failed. Not run: $missing. Commits: $commits."
+  fi
+  echo
+  echo "Machine: $(uname --kernel-name --machine), $(nproc) processors ($(sed --quiet 's/^model name[^:]*: //p' /proc/cpuinfo | head --lines=1)),"
+  echo "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo) of memory, $(go version | cut --delimiter=' ' --fields=3)."
+  echo
+  echo "| step | what | result | seconds | commit | began |"
+  echo "|---|---|---|---|---|---|"
+  for step in "${all[@]}"; do
+    if [ -e "out/certify/$step.status" ]; then
+      echo "| $step | $(cat "out/certify/$step.what") | $(cat "out/certify/$step.status") | $(cat "out/certify/$step.seconds") | $(cat "out/certify/$step.commit") | $(cat "out/certify/$step.began") |"
+    else
+      echo "| $step | $(what "$step") | not run | | | |"
+    fi
+  done
+  for step in "${all[@]}"; do
+    if [ -e "out/certify/$step.status" ]; then
+      printf '\n## %s\n\n```\n%s\n```\n' "$step" "$(figures "$step")"
+    fi
+  done
+}
+
+steps=("$@")
+if [ ${#steps[@]} = 0 ]; then steps=("${all[@]}"); fi
+for step in "${steps[@]}"; do
+  case " ${all[*]} " in
+    *" $step "*) ;;
+    *) echo "certify: there is no step $step; the steps are: ${all[*]}" >&2 && exit 2 ;;
+  esac
+done
+
+mkdir -p out/certify
+failed=()
+for step in "${steps[@]}"; do
+  echo "== certify $step: $(what "$step")"
+  record="out/certify/$step"
+  rm --force "$record".*
+  echo "$(what "$step")$length" >"$record.what"
+  date --utc '+%Y-%m-%d %H:%M' >"$record.began"
+  # The summary that this program wrote is no change of what it judges.
+  echo "$(git rev-parse --short HEAD)$(git diff --quiet HEAD -- . ':!ci/certified.md' || echo " with changes")" >"$record.commit"
+  start=$SECONDS
+  # A process of its own: "set -e" holds in it, which in a function called from "if" it would not.
+  result=passed
+  set +e
+  (
+    set -e
+    perform "$step"
+  ) >"$record.log" 2>&1
+  code=$?
+  set -e
+  if [ "$code" != 0 ]; then
+    result=FAILED
+    failed+=("$step")
+    tail --lines=40 "$record.log"
+  fi
+  echo $((SECONDS - start)) >"$record.seconds"
+  echo "$result" >"$record.status"
+  echo "== certify $step: $result in $(cat "$record.seconds") s, $record.log"
+  summary >out/certify/certified.md
+  cp out/certify/certified.md ci/certified.md
+done
+
+if [ ${#failed[@]} != 0 ]; then
+  echo "certify: failed: ${failed[*]}. Once mended: make certify STEPS=\"${failed[*]}\"" >&2
+  exit 1
+fi
