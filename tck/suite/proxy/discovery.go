@@ -168,7 +168,7 @@ func handshakeCases() []suite.Case {
 				})
 				own(ctx, t, config).ready("DISC-55", "actions have nothing to persist")
 			}),
-		discoveryCase("passivation-default", "a passivation time-out of 0 or less is none: the proxy's own default holds", es, requires("DISC-56"),
+		discoveryCase("passivation-default", "a passivation time-out of 0 or less is none: the proxy's own default holds", es, requires("DISC-56", "DISC-30"),
 			func(ctx context.Context, t *suite.T) {
 				config := suite.ModelFunction()
 				config.Spec = modelSpecWith(model.Spec(), func(spec *cloudstate.EntitySpec) {
