@@ -231,3 +231,31 @@ func TestReport(t *testing.T) {
 		})
 	}
 }
+
+func TestControl(t *testing.T) {
+	s := setup{Proxy, DefaultStore}
+	mutants := []Mutant{{Target: Proxy, Store: DefaultStore, Cases: []string{"mapped"}}, {Target: Proxy, Store: "embedded", Cases: []string{"elsewhere"}}}
+	for name, c := range map[string]struct {
+		id, verdict string
+		faulty      bool
+	}{
+		"passes":                          {"mapped", passed, false},
+		"fails":                           {"sampled", failed, true},
+		"is in error":                     {"sampled", "error", true},
+		"does not apply":                  {"sampled", notApplicable, false},
+		"mapped, does not apply":          {"mapped", notApplicable, true},
+		"mapped with another store only":  {"elsewhere", notApplicable, false},
+		"left out of the report entirely": {"sampled", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := &judgement{}
+			if c.verdict != "" {
+				report.Cases = []judged{{ID: c.id, Verdict: c.verdict}}
+			}
+			found, faulty := control(s, []string{c.id}, mutants, report)
+			if faulty[c.id] != c.faulty || len(found.Faults) == 1 != c.faulty {
+				t.Errorf("got %v, %v", found.Faults, faulty)
+			}
+		})
+	}
+}
