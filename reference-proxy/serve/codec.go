@@ -2,7 +2,7 @@ package serve
 
 import (
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec called proto, which ours leaves messages to
 	"google.golang.org/grpc/mem"
 )
 

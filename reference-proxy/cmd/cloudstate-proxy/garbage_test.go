@@ -50,7 +50,7 @@ func value(r *rand.Rand, f protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.StringKind:
 		return protoreflect.ValueOfString([]string{
 			"", "x", "\x00", "type.googleapis.com/google.protobuf.Empty", "type.googleapis.com/", "/", "no.such.Service", "GetCart",
-			"grpc-status", ":path", "Ünïcode ‮", string(make([]byte, 3000)),
+			"grpc-status", ":path", "Ünïcode \u202e", string(make([]byte, 3000)),
 		}[r.IntN(12)])
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes(randomBytes(r, r.IntN(200)))

@@ -37,7 +37,7 @@ func buildMutant(t *testing.T, id string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "fixtures/mutants/proxy", id, "mutant.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "fixtures", "mutants", "proxy", id, "mutant.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

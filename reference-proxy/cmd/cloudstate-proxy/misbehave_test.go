@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
@@ -14,7 +16,6 @@ import (
 	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	vemodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/valueentity"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // tooBig is over the 12 MiB that the proxy takes from a user function (LIM-01).

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	actionmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/example/shoppingcart"
-	"google.golang.org/grpc"
 )
 
 // instances is how many entities the tests below keep active; make certify sets 10,000.
@@ -67,7 +68,7 @@ func TestStreamLimits(t *testing.T) {
 			args := []string{"--passivation-timeout", "1h"}
 			if c.limit > 0 && !c.lower {
 				// Just enough for the instances: were actions to share these connections, they would find no room.
-				n -= n % int(c.limit)
+				n = (n + int(c.limit) - 1) / int(c.limit) * int(c.limit)
 				args = append(args, "--user-function-connections", strconv.Itoa(n/int(c.limit)))
 			}
 			p := runInside(t, port, args...)

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"bytes"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -40,7 +41,7 @@ func FuzzResponse(f *testing.F) {
 			(got.Reply != nil) != (want.GetReply() != nil) || len(got.Effects) != len(want.GetSideEffects()) {
 			t.Fatalf("read %+v, want %v", got, want)
 		}
-		if got.Reply != nil && (got.Reply.TypeURL != want.GetReply().GetPayload().GetTypeUrl() || string(got.Reply.Payload) != string(want.GetReply().GetPayload().GetValue())) {
+		if got.Reply != nil && (got.Reply.TypeURL != want.GetReply().GetPayload().GetTypeUrl() || !bytes.Equal(got.Reply.Payload, want.GetReply().GetPayload().GetValue())) {
 			t.Fatalf("read %+v, want %v", got.Reply, want.GetReply())
 		}
 	})
