@@ -17,9 +17,11 @@ const (
 
 // lastPort counts on from a random start: no port is handed out twice in this process, where its first taker may not have bound it yet, and
 // runs at the same time seldom meet.
-var lastPort atomic.Uint32
-
-func init() { lastPort.Store(rand.Uint32N(highestPort - lowestPort)) }
+var lastPort = func() *atomic.Uint32 {
+	var start atomic.Uint32
+	start.Store(rand.Uint32N(highestPort - lowestPort))
+	return &start
+}()
 
 // FreePort returns a port of 127.0.0.1 that nothing listened on a moment ago, another one each time.
 func FreePort() (int, error) {

@@ -128,8 +128,3 @@ func actionResponseCases() []suite.Case {
 	slices.SortFunc(cases, func(a, b suite.Case) int { return strings.Compare(a.ID, b.ID) })
 	return cases
 }
-
-// replyHeaders is a reply with metadata.
-func replyHeaders(text string, md *cloudstate.Metadata) *action.ActionResponse {
-	return &action.ActionResponse{Response: &action.ActionResponse_Reply{Reply: &cloudstate.Reply{Payload: pack(said(text)), Metadata: md}}}
-}

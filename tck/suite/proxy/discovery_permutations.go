@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -160,7 +161,7 @@ func serves(ctx context.Context, t *suite.T, p descriptors.Permutation) {
 			Got:      fmt.Sprintf("entity id %q of %s", got.id, got.service),
 			Remedy:   "read the key as SERV-13 to SERV-15 and SERV-42 to SERV-54 say",
 		})
-		t.Require(string(got.payload) == string(sample.Message), suite.Failure{
+		t.Require(bytes.Equal(got.payload, sample.Message), suite.Failure{
 			Requirement: "SERV-07",
 			Expected:    fmt.Sprintf("the request's bytes unchanged: %x", sample.Message),
 			Got:         fmt.Sprintf("%x", got.payload),

@@ -217,7 +217,7 @@ func operationCases() []suite.Case {
 				<-stuck.done
 				t.Require(stuck.err != nil, suite.Failure{Requirement: "OPS-13", Expected: "an error to a call that nobody answered", Got: "a reply"})
 				_, err := c.RecvBytes()
-				t.Require(err != nil && err != io.EOF, suite.Failure{Requirement: "OPS-13", Expected: "an error to a call that nobody answered", Got: fmt.Sprint(err)})
+				t.Require(err != nil && !errors.Is(err, io.EOF), suite.Failure{Requirement: "OPS-13", Expected: "an error to a call that nobody answered", Got: fmt.Sprint(err)})
 				_, err = t.Proxy().Wait(s.ctx)
 				// The default shutdown time-out of 10 s, for proxies that do not take the setting, and the 5 s of OPS-13.
 				const bound = 15 * time.Second

@@ -56,11 +56,6 @@ func (s *scene) callBytes(ctx context.Context, method string, request []byte) *b
 	return c
 }
 
-func (c *bytesCall) fails(requirement string, code codes.Code) {
-	<-c.done
-	c.s.t.Status(c.err, code, "", suite.Failure{Requirement: requirement})
-}
-
 func (c *bytesCall) replies(requirement string, want []byte) {
 	<-c.done
 	c.s.t.Check(c.err, suite.Failure{Requirement: requirement, Expected: fmt.Sprintf("the reply %x", want)})
@@ -74,7 +69,7 @@ func (c *bytesCall) replies(requirement string, want []byte) {
 func encode(m proto.Message) []byte {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
-		panic("proxy: the kit cannot encode its own message: " + err.Error())
+		panic("proxy: the kit cannot encode its own message: " + err.Error()) //nolint:forbidigo // the messages are literals of the cases
 	}
 	return body
 }

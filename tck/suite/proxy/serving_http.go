@@ -3,13 +3,10 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 
@@ -52,12 +49,8 @@ func (s *scene) http(requirement string, x exchange) outcome {
 }
 
 func (s *scene) exchange(x exchange) (outcome, error) {
-	transport := &http2.Transport{
-		AllowHTTP: true, DisableCompression: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
-	}
+	transport := &http.Transport{DisableCompression: true, Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+s.t.Proxy().Address+x.method, bytes.NewReader(x.frame()))
 	if err != nil {
@@ -102,7 +95,7 @@ func (x exchange) frame() []byte {
 		var packed bytes.Buffer
 		w := gzip.NewWriter(&packed)
 		if _, err := w.Write(body); err != nil || w.Close() != nil {
-			panic("proxy: the kit cannot compress in memory")
+			panic("proxy: the kit cannot compress in memory") //nolint:forbidigo // a bytes.Buffer refuses nothing
 		}
 		body = packed.Bytes()
 	}
