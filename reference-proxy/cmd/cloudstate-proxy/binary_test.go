@@ -85,7 +85,7 @@ func ports(t testing.TB, n int) []int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }() //nolint:revive // all are held until the last is found, so that each is another one
+		defer func() { _ = l.Close() }() //nolint:revive,gocritic // all are held until the last is found, so that each is another one
 		found = append(found, l.Addr().(*net.TCPAddr).Port)
 	}
 	return found
