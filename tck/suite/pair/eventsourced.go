@@ -76,12 +76,12 @@ func eventSourcedCases() []suite.Case {
 		pairCase("es/pair/failures", "a failure reaches the client and leaves the state as it was; asked for a restart, the proxy replays the events at once",
 			needs, []string{"ES-33", "ES-34", "ES-59", "SERV-10", "ES-06"}, func(s *scene) {
 				id := s.t.ID("es")
-				// What the newest stream has brought, which is held against its whole conversation each time.
+				// What the present stream has brought, which is held against its whole conversation each time.
 				want := []string{"init " + esModel}
-				command := 1
+				command, nth := 1, 1
 				says := func(requirement, reply string) {
 					want = append(want, fmt.Sprintf("command %d Process", command), fmt.Sprintf("reply %d %s", command, reply))
-					s.only(requirement, id, newest(esModel, id), want...)
+					s.only(requirement, id, stream(esModel, id, nth), want...)
 					command++
 				}
 				for n, v := range []string{"1", "2", "3"} {
@@ -96,7 +96,8 @@ func eventSourcedCases() []suite.Case {
 						s.t.Notef("the user function asked for a restart after the %s failure", text)
 						// It comes at once: no command is needed for it.
 						want, command = []string{"init " + esModel, "event 1 '1'", "event 2 '2'", "event 3 '3'"}, 1
-						s.only("ES-34", id, newest(esModel, id), want...)
+						nth++
+						s.only("ES-34", id, stream(esModel, id, nth), want...)
 						s.closes("ES-34", id, esModel)
 					} else {
 						says("ES-33", "failure "+text)

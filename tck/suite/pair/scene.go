@@ -104,18 +104,24 @@ func entity(service, id string) func([]trace.Message) []string {
 	}
 }
 
-// newest picks the lines of the stream of one entity that began last.
-func newest(service, id string) func([]trace.Message) []string {
+// stream picks the lines of the nth stream of one entity, counted from 1: none before it has begun.
+func stream(service, id string, nth int) func([]trace.Message) []string {
 	return func(messages []trace.Message) []string {
-		var stream trace.StreamID
+		var found trace.StreamID
+		begun := 0
 		for _, m := range messages {
 			if beginsFor(m, service, id) {
-				stream = m.Stream
+				if begun++; begun == nth {
+					found = m.Stream
+				}
 			}
+		}
+		if begun < nth {
+			return nil
 		}
 		var lines []string
 		for _, m := range messages {
-			if m.Stream == stream && m.Kind != trace.Open {
+			if m.Stream == found && m.Kind != trace.Open {
 				lines = append(lines, line(m))
 			}
 		}

@@ -55,7 +55,7 @@ func valueEntityCases() []suite.Case {
 					}
 					s.replies("VE-13", veProcess, request, veResponse(x.state))
 					want = append(want, fmt.Sprintf("command %d Process", n+1), fmt.Sprintf("reply %d '%s'%s", n+1, x.state, x.change))
-					s.only("VE-09", id, newest(veModel, id), want...)
+					s.only("VE-09", id, stream(veModel, id, 1), want...)
 				}
 			}),
 		pairCase("ve/pair/forwards-and-effects", "a forward is answered by the other entity, and a side effect is its next command",
