@@ -83,7 +83,13 @@ func TestUserFunctionDies(t *testing.T) {
 		t.Error("no caller noticed that the user function died")
 	}
 	for i := range callers {
-		got, err := client.GetCart(t.Context(), &shoppingcart.GetShoppingCart{UserId: cart(i)})
+		// The last death may be noticed only now: until the user function has been asked again, callers are told so.
+		var got *shoppingcart.Cart
+		var err error
+		await(t, "the user function to be served again", func() bool {
+			got, err = client.GetCart(t.Context(), &shoppingcart.GetShoppingCart{UserId: cart(i)})
+			return status.Code(err) != codes.Unavailable
+		})
 		if n := acknowledged[i].Load(); err != nil || int64(len(got.GetItems())) < n {
 			t.Errorf("%s has %d items (%v), %d were acknowledged", cart(i), len(got.GetItems()), err, n)
 		}
