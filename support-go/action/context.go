@@ -15,7 +15,7 @@ type Context struct {
 }
 
 // Metadata returns what came with the call, followed by what came with the message last taken from a stream of
-// requests, where the transport has such a thing (SPEC ACT-06, META-07).
+// requests, where the transport has such a thing (SPEC ACT-06).
 func (c *Context) Metadata() cloudstate.Metadata {
 	return slices.Concat(c.Context.Metadata(), c.message)
 }
