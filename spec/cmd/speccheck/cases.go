@@ -103,10 +103,9 @@ func checkProven(r spec.Requirement, cases []string) (finding, bool) {
 	switch {
 	case len(cases) > 0 && r.NotTested != "":
 		return finding{
-			where:   where,
-			what:    "says why it is not tested, but " + cases[0] + " proves it",
-			remedy:  "take the reason out of SPEC.md",
-			warning: true,
+			where:  where,
+			what:   "says why it is not tested, but " + cases[0] + " names it",
+			remedy: "take the reason out of SPEC.md if the case proves it, or else the id out of the case",
 		}, true
 	case len(cases) == 0 && r.NotTested == "" && r.Level.Mandatory():
 		return finding{

@@ -112,7 +112,7 @@ func TestFindings(t *testing.T) {
 		},
 		"a reason that a case refutes": {
 			cases:  [2]string{`"kind": "proxy", "suite": "proxy", "requirements": ["ES-01", "ES-04"]`, `"kind": "pair", "requirements": ["ES-01", "ES-03"]`},
-			status: exitClean, want: "warning: SPEC.md:15: ES-03: says why it is not tested, but es/proxy/do proves it",
+			status: exitFindings, want: "error: SPEC.md:15: ES-03: says why it is not tested, but es/proxy/do names it",
 		},
 		"an id that vanished": {
 			ids:    [2]string{"ES-04\n", "ES-04\nES-05\n"},
