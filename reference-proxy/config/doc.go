@@ -7,6 +7,9 @@
 // in the environment unless the setting has a traditional variable of its own (HTTP_PORT). The command line is stronger
 // than the environment, which is stronger than the file, which is stronger than the default.
 //
+// A wrong flag, line or value is an error. A variable CLOUDSTATE_... that is no setting is none ([UnknownVariables] finds it,
+// for a warning): the environment belongs to others too.
+//
 // The package reads nothing that it is not given: not the process's environment, not its arguments. It never connects,
 // never creates a file, and no other room reads settings from anywhere else. There is no secret among the settings, so
 // all of them may be logged.

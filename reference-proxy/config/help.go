@@ -13,7 +13,8 @@ they decide, and gives their state back to them.
 
 Every setting has the same name in three places: the flag --http-port is the line "http-port: 9000" in the file that
 --config names, and an environment variable, shown in brackets. Flags are stronger than the environment, the
-environment is stronger than the file.
+environment is stronger than the file. A variable CLOUDSTATE_... that is no setting is ignored, with a warning in the
+log.
 
 Sizes are bytes, or take a unit: 64KiB, 4MiB, 1GiB. Times take a unit: 500ms, 30s, 5m, 1h.
 

@@ -4,17 +4,22 @@ import "strings"
 
 // suggestion tells which setting was probably meant by an unknown name.
 func suggestion(name string) string {
-	best, distance := "", len(name)/2+1
+	if s, found := nearest(name); found {
+		return "did you mean " + s.name + "?"
+	}
+	return "see --help for all settings"
+}
+
+// nearest is the setting whose name is most like the given one, in capitals or small letters, with dashes or underscores.
+func nearest(name string) (best setting, found bool) {
+	distance := len(name)/2 + 1
 	for _, s := range settings {
 		d := edits(strings.ReplaceAll(strings.ToLower(name), "_", "-"), s.name)
 		if d < distance {
-			best, distance = s.name, d
+			best, distance, found = s, d, true
 		}
 	}
-	if best == "" {
-		return "see --help for all settings"
-	}
-	return "did you mean " + best + "?"
+	return best, found
 }
 
 // edits is the Levenshtein distance: how many letters must be added, removed or replaced to turn a into b.

@@ -268,3 +268,17 @@ func TestDescriptorThatCannotBeServed(t *testing.T) {
 	function.SetSpec(good)
 	p.ready()
 }
+
+// TestMisspeltVariables has the program tell of them, and go on to what stops it here: a port that is taken.
+func TestMisspeltVariables(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	environ := []string{"CLOUDSTATE_STROE=memory", "CLOUDSTATE_PROXY_SERVICE_HOST=10.0.0.9", "HTTP_HOST=127.0.0.1"}
+	_, said := refused(t, environ, "--http-port="+strconv.Itoa(portOf(t, busy.Addr().String())))
+	if n := strings.Count(said, "level=WARN"); n != 1 || !strings.Contains(said, "did you mean CLOUDSTATE_STORE?") {
+		t.Errorf("%d warnings in %s\nwant one, about CLOUDSTATE_STROE", n, said)
+	}
+}

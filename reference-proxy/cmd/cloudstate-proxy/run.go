@@ -31,6 +31,9 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		format = telemetry.JSON
 	}
 	log := telemetry.NewLogger(stderr, cfg.LogLevel, format)
+	for _, unknown := range config.UnknownVariables(environ) {
+		log.Warn("an environment variable is no setting and is ignored", "variable", unknown.Variable, "remedy", unknown.Remedy)
+	}
 	defer runtime.KeepAlive(headroom(os.LookupEnv))
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
