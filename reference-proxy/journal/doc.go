@@ -18,11 +18,13 @@
 //   - A write that returned nil is durable to the degree that the store declares,
 //     and every later read sees it.
 //   - A read never returns what is not yet durable.
-//   - A write whose token is not the newest that was claimed for its shard fails with
-//     ErrFenced and writes nothing, however late it arrives.
+//   - A write whose token is not the newest that was claimed for its shard is never
+//     acknowledged, and never changes what the owner of a newer token has adopted,
+//     however late it arrives. It fails with ErrFenced where the store can tell that
+//     nothing was written, and as unknown where it cannot.
 //   - A write whose expectation does not hold fails with ErrConflict and writes nothing.
-//   - Payloads given to a store are not kept by reference and may be reused as soon
-//     as the call returned; payloads returned belong to the caller.
+//   - Entries given to a store are not kept by reference and may be reused as soon
+//     as the call returned; entries returned belong to the caller.
 //   - All methods may be called concurrently, for one entity too.
 //
 // # Was it written?

@@ -16,6 +16,12 @@ var (
 	// ErrConflict (not written): the expected sequence number or version is not the
 	// one present. Drop the entity and read it anew. Detail: *ConflictError.
 	ErrConflict = errors.New("journal: conflict")
+	// ErrHeld (not written): the shard belongs to a holder whose lease has not ended.
+	// Detail: *HeldError.
+	ErrHeld = errors.New("journal: shard held by another")
+	// ErrPruned: the events asked for were removed, as a snapshot stands for them.
+	// Detail: *PrunedError.
+	ErrPruned = errors.New("journal: events pruned")
 	// ErrFull (not written): the store has no room. It heals when room is made; reads
 	// go on. Detail: *FullError.
 	ErrFull = errors.New("journal: store full")
@@ -45,7 +51,7 @@ func NotWritten(err error) bool {
 		return false
 	}
 	for _, sure := range []error{
-		ErrFenced, ErrConflict, ErrFull, ErrTooLarge, ErrInvalid, ErrClosed, ErrCorrupt,
+		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrClosed, ErrCorrupt,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, sure) {
@@ -64,7 +70,7 @@ type FencedError struct {
 }
 
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("%v: write to shard %d with token %d, newest is %d", ErrFenced, e.Fence.Shard, e.Fence.Token, e.Newest)
+	return fmt.Sprintf("%v: %s with token %d in shard %d, newest is %d", ErrFenced, e.Fence.Holder, e.Fence.Token, e.Fence.Shard, e.Newest)
 }
 
 // Unwrap returns ErrFenced.
@@ -83,6 +89,34 @@ func (e *ConflictError) Error() string {
 
 // Unwrap returns ErrConflict.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// HeldError is the detail of ErrHeld.
+type HeldError struct {
+	Shard Shard
+	Owner Owner
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%v: shard %d, token %d, by %s", ErrHeld, e.Shard, e.Owner.Token, e.Owner.Holder)
+}
+
+// Unwrap returns ErrHeld.
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
+// PrunedError is the detail of ErrPruned.
+type PrunedError struct {
+	ID EntityID
+	// After is what the read asked for, Through the last event that was removed.
+	After, Through uint64
+}
+
+func (e *PrunedError) Error() string {
+	return fmt.Sprintf("%v: %s was asked for what follows event %d, but %d and those before it are removed; begin at its snapshot",
+		ErrPruned, e.ID, e.After, e.Through)
+}
+
+// Unwrap returns ErrPruned.
+func (e *PrunedError) Unwrap() error { return ErrPruned }
 
 // FullError is the detail of ErrFull.
 type FullError struct {

@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"math"
+	"time"
 )
 
 // Limits that hold for every store, so that a user function that works on one store
@@ -10,7 +11,9 @@ import (
 const (
 	// MaxIDBytes bounds the length of an EntityID's two parts together.
 	MaxIDBytes = 32 << 10
-	// MaxWriteBytes bounds the payloads of one write together.
+	// MaxHolderBytes bounds the length of a Holder.
+	MaxHolderBytes = 256
+	// MaxWriteBytes bounds the entries of one write together.
 	MaxWriteBytes = 64 << 20
 	// MaxAppendEvents bounds the number of events of one append.
 	MaxAppendEvents = 1 << 20
@@ -31,25 +34,44 @@ func (c Chunk) WithDefaults() Chunk {
 	return c
 }
 
-// CheckWrite is what every store asks before a write: that id and payloads keep
+// CheckWrite is what every store asks before a write: that id and entries keep
 // the limits above (ErrTooLarge), and that expected leaves room to count on
 // (ErrConflict).
-func CheckWrite(id EntityID, expected uint64, payloads ...[]byte) error {
+func CheckWrite(id EntityID, expected uint64, entries ...Entry) error {
 	if n := len(id.Namespace) + len(id.Key); n > MaxIDBytes {
 		return fmt.Errorf("%w: an entity id of %d bytes, at most %d are kept; use shorter entity keys", ErrTooLarge, n, MaxIDBytes)
 	}
-	if len(payloads) > MaxAppendEvents {
-		return fmt.Errorf("%w: %d events at once for %s, at most %d; emit fewer events a command", ErrTooLarge, len(payloads), id, MaxAppendEvents)
+	if len(entries) > MaxAppendEvents {
+		return fmt.Errorf("%w: %d events at once for %s, at most %d; emit fewer events a command", ErrTooLarge, len(entries), id, MaxAppendEvents)
 	}
 	total := 0
-	for _, p := range payloads {
-		total += len(p)
+	for _, e := range entries {
+		total += e.Size()
 	}
 	if total > MaxWriteBytes {
 		return fmt.Errorf("%w: %d bytes at once for %s, at most %d; write smaller events or state", ErrTooLarge, total, id, MaxWriteBytes)
 	}
-	if uint64(len(payloads)) > math.MaxInt64 || expected > math.MaxInt64-uint64(len(payloads)) {
+	if uint64(len(entries)) > math.MaxInt64 || expected > math.MaxInt64-uint64(len(entries)) {
 		return fmt.Errorf("%w: sequence number %d of %s is beyond what can be counted", ErrConflict, expected, id)
+	}
+	return nil
+}
+
+// CheckAppend is CheckWrite for an append, which must also have events (ErrInvalid).
+func CheckAppend(id EntityID, expected uint64, events []Entry) error {
+	if len(events) == 0 {
+		return fmt.Errorf("%w: an append of no events to %s", ErrInvalid, id)
+	}
+	return CheckWrite(id, expected, events...)
+}
+
+// CheckLease is what every store asks before it gives a holder a lease (ErrInvalid).
+func CheckLease(h Holder, length time.Duration) error {
+	if h == "" || len(h) > MaxHolderBytes {
+		return fmt.Errorf("%w: a holder's name of %d bytes, want 1 to %d", ErrInvalid, len(h), MaxHolderBytes)
+	}
+	if length < time.Millisecond {
+		return fmt.Errorf("%w: a lease of %v; a millisecond is the least", ErrInvalid, length)
 	}
 	return nil
 }
@@ -60,5 +82,5 @@ func CheckSnapshot(id EntityID, s Snapshot) error {
 	if s.Seq == 0 {
 		return fmt.Errorf("%w: a snapshot of %s before its first event", ErrInvalid, id)
 	}
-	return CheckWrite(id, s.Seq, s.Payload)
+	return CheckWrite(id, s.Seq, Entry{Payload: s.Payload})
 }
