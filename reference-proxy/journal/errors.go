@@ -65,11 +65,15 @@ func NotWritten(err error) bool {
 type FencedError struct {
 	// Fence is what the writer held.
 	Fence Fence
-	// Newest is the token that was claimed last; 0 if none was.
+	// Newest is the token that was claimed last; 0 if none was. It may be the fence's own:
+	// then its holder released the shard, or its lease has ended.
 	Newest Token
 }
 
 func (e *FencedError) Error() string {
+	if e.Newest == e.Fence.Token && e.Newest > 0 {
+		return fmt.Sprintf("%v: %s with token %d in shard %d released it, or its lease has ended", ErrFenced, e.Fence.Holder, e.Fence.Token, e.Fence.Shard)
+	}
 	return fmt.Sprintf("%v: %s with token %d in shard %d, newest is %d", ErrFenced, e.Fence.Holder, e.Fence.Token, e.Fence.Shard, e.Newest)
 }
 

@@ -16,9 +16,9 @@ const stripes = 256
 // Store implements journal.Store. Make one with New. All methods may be called
 // concurrently; writes of one entity take their turns.
 type Store struct {
+	owners  owners
 	seed    maphash.Seed
 	stripes [stripes]stripe
-	owners  owners
 }
 
 var _ journal.Store = (*Store)(nil)
@@ -30,11 +30,19 @@ type stripe struct {
 	entities map[journal.EntityID]*entity
 }
 
-// entity is all that is known of one id. Its payloads are never changed in place.
+// entity is all that is known of one id. Its entries are never changed in place.
 type entity struct {
-	events   [][]byte // events[i] has sequence number i+1
+	pruned   uint64          // the last event that was removed
+	events   []journal.Entry // events[i] has sequence number pruned+i+1
 	snapshot journal.Snapshot
 	value    journal.Value
+}
+
+// last returns the sequence number of the last event, 0 if there was never one.
+func (e *entity) last() uint64 { return e.pruned + uint64(len(e.events)) }
+
+func (e *entity) empty() bool {
+	return e.last() == 0 && e.snapshot.Seq == 0 && !e.value.Found
 }
 
 // New returns an empty store.
@@ -43,7 +51,7 @@ func New() *Store {
 	for i := range s.stripes {
 		s.stripes[i].entities = map[journal.EntityID]*entity{}
 	}
-	s.owners.newest = map[journal.Shard]*owner{}
+	s.owners.init()
 	return s
 }
 
@@ -57,14 +65,6 @@ func (s *Store) Close() error {
 		st.mu.Unlock()
 	}
 	return nil
-}
-
-// Claim implements journal.Ownership.
-func (s *Store) Claim(ctx context.Context, shard journal.Shard) (journal.Fence, error) {
-	if err := ctx.Err(); err != nil {
-		return journal.Fence{}, err
-	}
-	return s.owners.claim(shard)
 }
 
 // write runs change on the entity under its lock while the fence holds. Fence first,
@@ -84,30 +84,24 @@ func (s *Store) write(ctx context.Context, f journal.Fence, id journal.EntityID,
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("journal: write of %s not started: %w", id, err)
 	}
-	e := st.entities[id]
-	if e == nil {
-		// Kept only if the change is made, so that refused writes leave nothing behind.
+	e, known := st.entities[id]
+	if !known {
 		e = &entity{}
-		if err := change(e); err != nil {
-			return err
-		}
-		if e.empty() {
-			return nil
-		}
-		st.entities[id] = e
-		return nil
 	}
 	if err := change(e); err != nil {
 		return err
 	}
-	if e.empty() {
+	switch { // what is empty, and what a refused write made, is not kept
+	case e.empty():
 		delete(st.entities, id)
+	case !known:
+		st.entities[id] = e
 	}
 	return nil
 }
 
 // read runs look on the entity under its lock; an unknown id is an empty entity.
-func (s *Store) read(ctx context.Context, id journal.EntityID, look func(*entity)) error {
+func (s *Store) read(ctx context.Context, id journal.EntityID, look func(*entity) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("journal: read of %s not started: %w", id, err)
 	}
@@ -121,14 +115,9 @@ func (s *Store) read(ctx context.Context, id journal.EntityID, look func(*entity
 	if e == nil {
 		e = &entity{}
 	}
-	look(e)
-	return nil
+	return look(e)
 }
 
 func (s *Store) stripe(id journal.EntityID) *stripe {
 	return &s.stripes[maphash.Comparable(s.seed, id)%stripes]
-}
-
-func (e *entity) empty() bool {
-	return len(e.events) == 0 && e.snapshot.Seq == 0 && !e.value.Found
 }
