@@ -313,52 +313,71 @@ func (w *waiter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// TestStop: a stopping server answers what is in flight, takes nothing new, and cuts streams that outlast its grace.
+// TestStop: a stopping server answers what is in flight, and cuts streams that outlast its grace.
 func TestStop(t *testing.T) {
-	entered, release := make(chan struct{}), make(chan struct{})
+	t.Run("in flight", func(t *testing.T) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		stream, stop, ended := openStream(t, time.Hour, func() { close(entered); <-release })
+		<-entered
+		stop()
+		close(release)
+		if reply, err := stream.Recv(t.Context()); err != nil || reply.GetReply().GetCommandId() != 1 {
+			t.Errorf("the command in flight got %v, %v", reply, err)
+		}
+		if err := stream.Passivate(t.Context()); err != nil {
+			t.Errorf("the end of the stream: %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Run("kept open", func(t *testing.T) {
+		stream, stop, ended := openStream(t, 100*time.Millisecond, func() {})
+		if reply, err := stream.Recv(t.Context()); err != nil || reply.GetReply().GetCommandId() != 1 {
+			t.Fatalf("the command got %v, %v", reply, err)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if message, err := stream.Recv(t.Context()); err == nil {
+			t.Errorf("the stream was not cut: %v", message)
+		}
+	})
+}
+
+// openStream serves an entity whose command calls handle, and brings one command to it. stop asks the server to stop and
+// returns when it has begun to; ended gets what Serve returned.
+func openStream(t *testing.T, grace time.Duration, handle func()) (stream *mockproxy.EventSourced, stop func(), ended <-chan error) {
+	t.Helper()
 	service := eventsourced.New(
 		eventsourced.Config{Service: &model.EventSourcedTwo_ServiceDesc, PersistenceID: "x"},
 		eventsourced.Command(model.EventSourcedTwo_Call_FullMethodName,
 			func(*struct{}, *eventsourced.Context, *model.Request) (*model.Response, error) {
-				close(entered)
-				<-release
+				handle()
 				return &model.Response{}, nil
 			}))
 	stopping := make(chan struct{})
 	log := slog.New(slog.NewTextHandler(&waiter{words: "user function stops", seen: stopping}, nil))
-	server := &cloudstate.Server{Services: []cloudstate.Service{service}, Logger: log, Grace: time.Second}
+	server := &cloudstate.Server{Services: []cloudstate.Service{service}, Logger: log, Grace: grace}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, listener) }()
 
-	proxy := dial(t, listener.Addr().String())
-	stream, err := proxy.EventSourced(t.Context())
+	stream, err = dial(t, listener.Addr().String()).EventSourced(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Cancel()
+	t.Cleanup(stream.Cancel)
 	if err := errors.Join(stream.Init("cloudstate.tck.model.EventSourcedTwo", "e"), stream.Command(1, "Call", &model.Request{Id: "e"})); err != nil {
 		t.Fatal(err)
 	}
-	<-entered
-	stop()
-	<-stopping
-	close(release)
-	if reply, err := stream.Recv(t.Context()); err != nil || reply.GetReply().GetCommandId() != 1 {
-		t.Errorf("the command in flight got %v, %v", reply, err)
-	}
-	// The proxy keeps its stream: it is cut, and the server ends without error.
-	if err := <-ended; err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-	if message, err := stream.Recv(t.Context()); err == nil {
-		t.Errorf("the stream was not cut: %v", message)
-	}
+	return stream, func() { cancel(); <-stopping }, served
 }
 
 // TestHealth: grpc.health.v1 answers for the whole and for each kind that is served (OPS-18).

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -152,14 +151,4 @@ func (p *process) resident() (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("/proc/%d/status tells no VmRSS", p.cmd.Process.Pid)
-}
-
-// freePort finds a port that was free a moment ago.
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return portOf(l.Addr().String()), nil
 }

@@ -4,6 +4,8 @@ const (
 	gen   = "protocols/gen"
 	trace = "protocols/trace"
 	proxy = "reference-proxy"
+	// serversRoom starts databases; it holds nothing of the judge nor of the judged.
+	serversRoom = "fixtures/servers"
 )
 
 const (
@@ -32,7 +34,7 @@ var Rules = []Rule{
 	{Room: "mockfunction", May: []string{gen, trace}, TestsMay: []string{"mockproxy"}, Reason: "a mock that shares code with what it faces proves nothing about it"},
 
 	{Room: "support-go", May: []string{gen}, TestsMay: []string{"mockproxy", trace}, Reason: edgeReason},
-	{Room: "tck", May: []string{"spec", gen, trace, "mockproxy", "mockfunction", "fixtures/descriptors"}, Reason: edgeReason},
+	{Room: "tck", May: []string{"spec", gen, trace, "mockproxy", "mockfunction", "fixtures/descriptors", serversRoom}, Reason: edgeReason},
 
 	{Room: proxy, May: []string{gen, "protocols/internal"}, TestsMay: mocks, Reason: edgeReason},
 	room("crdt"),
@@ -56,13 +58,14 @@ var Rules = []Rule{
 	{Room: proxy + "/cmd", May: []string{proxy + "/...", gen, "protocols/internal"}, TestsMay: mocks, Reason: "a command puts the rooms together, and only those"},
 
 	{Room: "fixtures/descriptors", May: []string{gen}, Reason: "descriptors are data: they must not depend on who is tried with them"},
+	{Room: serversRoom, Reason: "real servers of other makers are for everybody's tests: they must not depend on who is tried with them"},
 	{Room: "fixtures", May: []string{gen, "support-go"}, Reason: "what is judged must not know its judge"},
 	{Room: "samples", May: []string{gen, "support-go"}, TestsMay: []string{"mockproxy", trace}, Reason: "what is judged must not know its judge; a sample shows what a user can write"},
 	{Room: "ci", Reason: "ci runs programs as a user would; it is not part of them"},
 }
 
 // mocks is what the proxy's tests may face the proxy with.
-var mocks = []string{"mockfunction", trace, "fixtures/descriptors"}
+var mocks = []string{"mockfunction", trace, "fixtures/descriptors", serversRoom}
 
 // room is the rule of a room of the proxy that may import other rooms of it, and protocol code as they all may.
 func room(name string, may ...string) Rule {

@@ -21,15 +21,27 @@ type handshake struct {
 	log     *slog.Logger
 	backoff backoff
 
-	current  *Function // the last one that was served
-	reported string    // the last report that the user function, as it is connected now, was sent
-	warned   string    // the last failure to reach it that was logged, so that a long absence is one line
+	current  *Function              // the last one that was served
+	reported string                 // the last report that the user function, as it is connected now, was sent
+	silences map[codes.Code]silence // of failures to reach it that were logged, so that a long absence is few lines
 }
+
+// silence is how long a failure to reach the user function is not logged again.
+type silence struct {
+	length time.Duration
+	until  time.Time
+}
+
+// A silence is twice as long as the one before it, within these bounds.
+const (
+	firstSilence   = time.Minute
+	longestSilence = 10 * time.Minute
+)
 
 // settle asks until there is an answer that can be served, and serves it. It returns false when ctx ended.
 func (h *handshake) settle(ctx context.Context) bool {
 	h.backoff.reset()
-	h.reported, h.warned = "", ""
+	h.reported, h.silences = "", make(map[codes.Code]silence)
 	for {
 		h.forgetLoss()
 		spec, err := h.discover(ctx)
@@ -79,8 +91,9 @@ func (h *handshake) discoverFailed(err error) failure {
 	code := codeOf(err)
 	if code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Canceled {
 		// Nobody is there to be told.
-		if text := code.String(); text != h.warned {
-			h.warned = text
+		if last := h.silences[code]; !time.Now().Before(last.until) {
+			length := min(max(2*last.length, firstSilence), longestSilence)
+			h.silences[code] = silence{length: length, until: time.Now().Add(length)}
 			h.log.Warn("the user function does not answer and is tried again: start it, or check the proxy's settings user-function-host and user-function-port", "error", err)
 		}
 		return failure{first: reconnectPause}

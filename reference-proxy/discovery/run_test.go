@@ -142,6 +142,15 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// A long absence is told again after 1, 2, 4 and 8 minutes, and then every 10.
+func TestUnreachableForLong(t *testing.T) {
+	s := &scripted{answers: []any{status.Error(codes.Unavailable, "connection refused")}}
+	log := handshakeOf(t, Config{}, s, func() { pass(time.Hour) })
+	if lines := strings.Count(log, "\n"); lines != 9 {
+		t.Errorf("%d lines, want 9:\n%s", lines, log)
+	}
+}
+
 // A call that is not answered ends after its time-out, and another one begins at once.
 func TestDiscoverNeverAnswered(t *testing.T) {
 	s := &scripted{answers: []any{func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, answer(t, "keys-of-every-type")}}

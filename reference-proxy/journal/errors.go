@@ -162,7 +162,7 @@ func (e *CorruptError) Error() string {
 	if e.Cause != nil {
 		msg += ": " + e.Cause.Error()
 	}
-	return msg + "; nothing was changed: restore the store from a backup"
+	return msg + "; what is stored was left as it is: restore it from a backup"
 }
 
 // Unwrap returns ErrCorrupt and the cause.

@@ -287,7 +287,13 @@ func (ln *lane) dialFailed(err error) {
 	ln.failures++
 	ln.lastErr = err
 	ln.retryAt = time.Now().Add(pause)
-	p.cfg.Logger.Debug("cannot connect to the user function", "lane", ln.name, "error", err, "tries", ln.failures)
+	if ln == p.control && ln.failures == 1 {
+		// At once and once: discovery tells again, at growing intervals.
+		p.cfg.Logger.Warn("cannot connect to the user function and will go on trying: start it, or check the proxy's settings user-function-host and user-function-port",
+			"address", p.cfg.address(), "error", err)
+	} else {
+		p.cfg.Logger.Debug("cannot connect to the user function", "lane", ln.name, "error", err, "tries", ln.failures)
+	}
 	if p.probing {
 		p.probing = false
 		p.announceLoss()

@@ -30,7 +30,7 @@ func run1(t *testing.T, c Config) *verdict.Report {
 
 func TestVerdictsOfCases(t *testing.T) {
 	hang := proof("es/proxy/hang", suite.Proxy, call(callHang))
-	hang.Timeout = 200 * time.Millisecond
+	hang.Timeout = 3 * time.Second // in which the call must have been opened
 	declares := proof("es/proxy/needs-action", suite.Proxy, call(callEcho))
 	declares.Needs = []string{suite.Action}
 	unserved := proof("es/frontend/needs-service", suite.Frontend, func(context.Context, *suite.T) {})

@@ -163,7 +163,7 @@ func config(cases ...suite.Case) Config {
 	return Config{
 		Proxy: fake(target.Proxy, "proxy"), Frontend: fake(target.Frontend, "frontend"), Store: "embedded",
 		Catalogue: catalogue(), Cases: cases, Schedule: InOrder, Seed: 1,
-		Timeout: 10 * time.Second, StartTimeout: 20 * time.Second,
+		Timeout: time.Minute, StartTimeout: time.Minute,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,18 +77,36 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// ports takes n free ports of the loopback address. They are free again at once, so a test that loses one to
-// somebody else fails loudly at start.
+// The ports that tests give to programs come from below the range of which the system takes the local port of outgoing
+// connections (32768 and up on Linux): a proxy that starts late, or again, finds its port free, whoever dialled meanwhile.
+// The benchmark, the tests of foreign libraries and the TCK, which run at the same time, have ranges of their own.
+const (
+	lowestPort  = 10000
+	highestPort = 14000
+)
+
+// lastPort counts on from a random start, so that no port is handed out twice, even one that nobody has bound yet.
+var lastPort = func() *atomic.Uint32 {
+	var start atomic.Uint32
+	start.Store(rand.Uint32N(highestPort - lowestPort))
+	return &start
+}()
+
+// ports finds n ports of the loopback address that nobody listens on.
 func ports(t testing.TB, n int) []int {
 	t.Helper()
 	var found []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for tried := 0; len(found) < n; tried++ {
+		if tried == highestPort-lowestPort {
+			t.Fatalf("no %d free ports from %d to %d", n, lowestPort, highestPort)
 		}
-		defer func() { _ = l.Close() }() //nolint:revive,gocritic // all are held until the last is found, so that each is another one
-		found = append(found, l.Addr().(*net.TCPAddr).Port)
+		port := lowestPort + int(lastPort.Add(1)%(highestPort-lowestPort))
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue // somebody has it
+		}
+		_ = l.Close()
+		found = append(found, port)
 	}
 	return found
 }

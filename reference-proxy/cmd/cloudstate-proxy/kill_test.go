@@ -81,6 +81,7 @@ func killAndCheck(t *testing.T, program string, kills int, seed uint64) (faults 
 	p.kill()
 	p = start()
 	defer func() { _ = p.terminate() }()
+	conn = dial(t, p.client) // the writers' may not have noticed yet that its proxy is gone
 
 	sent, unknown := 0, 0
 	for _, l := range logs {

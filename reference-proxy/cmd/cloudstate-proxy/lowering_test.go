@@ -105,11 +105,11 @@ type loweredConn struct {
 	mu   sync.Mutex // also guards writes towards the proxy
 	open map[uint32]bool
 	last uint32
-	// began says that the function's first SETTINGS went by; told, that ours did; acks counts the proxy's.
-	began, told bool
-	acks        int
-	limit       uint32
-	faults      []string
+	// settings counts the SETTINGS that went to the proxy, ours included; acks, those that it acknowledged, in order. Ours is
+	// number told, 0 as long as it has not been sent.
+	settings, acks, told int
+	limit                uint32
+	faults               []string
 }
 
 func (c *loweredConn) close() { _ = c.proxy.Close(); _ = c.function.Close() }
@@ -118,11 +118,12 @@ func (c *loweredConn) close() { _ = c.proxy.Close(); _ = c.function.Close() }
 func (c *loweredConn) tell(limit uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.began || c.told {
+	if c.settings == 0 || c.told > 0 {
 		return
 	}
 	frame := []byte{0, 0, 6, frameSettings, 0, 0, 0, 0, 0, 0, maxConcurrentStreams}
-	c.told, c.limit = true, limit
+	c.settings++
+	c.told, c.limit = c.settings, limit
 	_, _ = c.proxy.Write(endian.BigEndian.AppendUint32(frame, limit))
 }
 
@@ -139,8 +140,7 @@ func (c *loweredConn) fromProxy() {
 			delete(c.open, stream)
 		case kind == frameHeaders && stream > c.last:
 			c.last = stream
-			// The second acknowledgement is that of our SETTINGS.
-			if c.told && c.acks >= 2 && uint32(len(c.open)) >= c.limit {
+			if c.told > 0 && c.acks >= c.told && uint32(len(c.open)) >= c.limit {
 				c.faults = append(c.faults, fmt.Sprintf("stream %d was opened beside %d others, %d are allowed in all", stream, len(c.open), c.limit))
 			}
 			c.open[stream] = true
@@ -153,7 +153,7 @@ func (c *loweredConn) fromFunction() {
 	c.pass(c.function, c.proxy, func(kind, flags byte, stream uint32) {
 		switch {
 		case kind == frameSettings && flags&flagAck == 0:
-			c.began = true
+			c.settings++
 		case kind == frameReset, (kind == frameHeaders || kind == frameData) && flags&flagEndStream != 0:
 			delete(c.open, stream)
 		}

@@ -20,9 +20,12 @@ type damaged struct {
 	do   func(data []byte) (left []byte, keep bool)
 }
 
+// errAtOpen marks damage that was met when the store was opened.
+var errAtOpen = errors.New("opening")
+
 // TestDamagedFiles: whatever happens to one file of a store that was closed in good order,
 // nobody is given wrong data or data with a hole, and the message says what is wrong. Where
-// the damage is met is not laid down: at Open, or on reading.
+// the damage is met is not laid down: at Open, which then leaves every byte as it was, or on reading.
 func TestDamagedFiles(t *testing.T) {
 	ctx := context.Background()
 	whole := vfs.NewMem()
@@ -51,7 +54,7 @@ func TestDamagedFiles(t *testing.T) {
 		o := options(t, fs)
 		s, err := pebble.Open("data", o)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errAtOpen, err)
 		}
 		defer s.Close()
 		next, err := s.Claim(ctx, 1)
@@ -112,12 +115,16 @@ func TestDamagedFiles(t *testing.T) {
 			if keep {
 				put(t, fs, path, data)
 			}
+			before := contentsIn(t, fs)
 			t.Run(path+" "+way.what, func(t *testing.T) {
 				err := whatIsRead(fs)
 				if err == nil {
 					return // the file, or this place in it, held nothing that is needed
 				}
 				noticed++
+				if errors.Is(err, errAtOpen) {
+					requireSame(t, before, contentsIn(t, fs))
+				}
 				if !errors.Is(err, journal.ErrCorrupt) && !errors.Is(err, journal.ErrFormat) {
 					t.Errorf("damage that is not called damage: %v", err)
 				}
@@ -162,6 +169,31 @@ func files(t *testing.T, fs vfs.FS, dir string) []string {
 		}
 	}
 	return paths
+}
+
+// contentsIn is what every file below data holds, by its path.
+func contentsIn(t *testing.T, fs vfs.FS) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, path := range files(t, fs, "data") {
+		all[path] = string(read(t, fs, path))
+	}
+	return all
+}
+
+// requireSame requires that no file came, went or changed.
+func requireSame(t *testing.T, before, after map[string]string) {
+	t.Helper()
+	for path, text := range before {
+		if now, left := after[path]; !left || now != text {
+			t.Errorf("%s was changed; left: %v", path, left)
+		}
+	}
+	for path := range after {
+		if _, known := before[path]; !known {
+			t.Errorf("%s is new", path)
+		}
+	}
 }
 
 func read(t *testing.T, fs vfs.FS, path string) []byte {
@@ -229,7 +261,11 @@ func TestDamagedLog(t *testing.T) {
 		if hurt != 1 {
 			t.Fatalf("%d logs", hurt)
 		}
+		before := contentsIn(t, fs)
 		again, err := pebble.Open("data", options(t, fs))
+		if err != nil {
+			requireSame(t, before, contentsIn(t, fs))
+		}
 		if err == nil {
 			recs, _, rerr := again.Read(ctx, workerID(0), 0, journal.Chunk{})
 			_ = again.Close()

@@ -49,12 +49,7 @@ func refusedToOpen(t *testing.T, dir string, want error, says ...string) {
 			t.Errorf("the message lacks %q: %v", say, err)
 		}
 	}
-	after := contents(t, dir)
-	for name, was := range before {
-		if is, there := after[name]; !there || is != was {
-			t.Errorf("%s was changed", name)
-		}
-	}
+	requireSame(t, before, contents(t, dir))
 }
 
 // contents reads every file below dir but locks.

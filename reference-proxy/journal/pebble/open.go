@@ -49,7 +49,7 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// openEngine opens Pebble and reads what is kept in memory.
+// openEngine looks whether all is well, reads what is kept in memory, and opens Pebble.
 func (s *Store) openEngine(o Options) error {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference.
@@ -77,15 +77,30 @@ func (s *Store) openEngine(o Options) error {
 		}
 		po.ErrorIfExists, po.ErrorIfNotExists = false, true
 	}
-	db, err := pebble.Open(s.dir.engine(), po)
+	if err := s.inspect(*po); err != nil {
+		return err
+	}
+	var err error
+	if s.db, err = pebble.Open(s.dir.engine(), po); err != nil {
+		return s.openTrouble(err)
+	}
+	return nil
+}
+
+// inspect reads, without the right to write, all that a start reads: the manifest, the log and who owns what. Pebble
+// begins a new manifest before it has read the log, so damage that it meets only then would have changed the directory.
+func (s *Store) inspect(po pebble.Options) error {
+	// Pebble has no error of its own for a directory that it may not make.
+	_, err := s.dir.fs.Stat(s.dir.engine())
 	if err != nil {
 		return s.openTrouble(err)
 	}
-	s.db = db
-	if err := s.loadOwners(); err != nil {
-		return errors.Join(err, db.Close())
+	po.ReadOnly = true
+	if s.db, err = pebble.Open(s.dir.engine(), &po); err != nil {
+		return s.openTrouble(err)
 	}
-	return nil
+	err = s.loadOwners()
+	return errors.Join(err, s.db.Close())
 }
 
 // create lays out Pebble's files. Nothing is written in this first session: its log was begun
