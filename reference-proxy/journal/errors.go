@@ -29,6 +29,9 @@ var (
 	ErrTooLarge = errors.New("journal: too large")
 	// ErrInvalid (not written): arguments that no store can serve: a mistake of the caller.
 	ErrInvalid = errors.New("journal: invalid")
+	// ErrUnavailable (not written): the store cannot be reached, or has more to do than it
+	// takes on. Try again later.
+	ErrUnavailable = errors.New("journal: store unavailable")
 	// ErrClosed (not written): the store was closed.
 	ErrClosed = errors.New("journal: store closed")
 	// ErrCorrupt: what is stored is damaged. Nothing is mended by itself. From a write
@@ -51,7 +54,7 @@ func NotWritten(err error) bool {
 		return false
 	}
 	for _, sure := range []error{
-		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrClosed, ErrCorrupt,
+		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrUnavailable, ErrClosed, ErrCorrupt,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, sure) {

@@ -24,6 +24,7 @@ func TestNotWritten(t *testing.T) {
 		{journal.CheckSnapshot(id, journal.Snapshot{}), true},
 		{journal.CheckWrite(journal.EntityID{Key: strings.Repeat("x", journal.MaxIDBytes+1)}, 0), true},
 		{journal.ErrClosed, true},
+		{journal.ErrUnavailable, true},
 		{fmt.Errorf("waiting: %w", context.Canceled), true},
 		{fmt.Errorf("waiting: %w", context.DeadlineExceeded), true},
 		{fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, context.DeadlineExceeded), false},
