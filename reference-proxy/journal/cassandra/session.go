@@ -1,0 +1,149 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// ErrCredentials says that the server wants a user name and password, or other ones.
+var ErrCredentials = errors.New("cassandra: refused to log in")
+
+// ErrRights says that the user may not do what the store needs.
+var ErrRights = errors.New("cassandra: no rights")
+
+// reconnectInterval is how often nodes that are down are tried.
+const reconnectInterval = time.Second
+
+func (o Options) quorum() gocql.Consistency {
+	if o.Domain == Local {
+		return gocql.LocalQuorum
+	}
+	return gocql.Quorum
+}
+
+func (o Options) serial() gocql.Consistency {
+	if o.Domain == Local {
+		return gocql.LocalSerial
+	}
+	return gocql.Serial
+}
+
+// connect opens a session. Nothing in it repeats a statement by itself: no retry policy, no
+// speculative execution. What may be repeated is decided in write.go.
+func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, error) {
+	if len(o.Hosts) == 0 {
+		return nil, fmt.Errorf("%w: no hosts", ErrOptions)
+	}
+	cfg := gocql.NewCluster(o.Hosts...)
+	cfg.Port = o.Port
+	cfg.Keyspace = keyspace
+	cfg.NumConns = o.Connections
+	cfg.Timeout = o.Timeout
+	cfg.ConnectTimeout = o.Timeout
+	cfg.Consistency = o.quorum()
+	cfg.SerialConsistency = o.serial()
+	cfg.DefaultTimestamp = false // time stamps are in the statements
+	cfg.ReconnectInterval = reconnectInterval
+	cfg.Metadata.CacheMode = gocql.KeyspaceOnly // enough for token-aware routing
+	cfg.Logger = driverLog{o.Logger}
+	var fallback gocql.HostSelectionPolicy = gocql.RoundRobinHostPolicy()
+	if o.Datacenter != "" {
+		fallback = gocql.DCAwareRoundRobinPolicy(o.Datacenter)
+	}
+	if o.Domain == Local {
+		// A coordinator in another datacentre would take its own for the local one.
+		cfg.HostFilter = gocql.DataCenterHostFilter(o.Datacenter)
+	}
+	cfg.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(fallback)
+	if o.Username != "" {
+		cfg.AuthProvider = o.authenticator
+	}
+	if o.TLS != nil {
+		cfg.SslOpts = &gocql.SslOptions{Config: o.TLS.Clone(), EnableHostVerification: !o.TLS.InsecureSkipVerify}
+	}
+	type opened struct {
+		session *gocql.Session
+		err     error
+	}
+	done := make(chan opened, 1)
+	go func() { // the driver's dialling knows no context
+		session, err := cfg.CreateSession()
+		done <- opened{session, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return nil, explain(o, "connect", r.err)
+		}
+		return r.session, nil
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				r.session.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+func (o Options) authenticator(*gocql.HostInfo) (gocql.Authenticator, error) {
+	password := o.Password
+	if o.PasswordFile != "" {
+		b, err := os.ReadFile(o.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCredentials, err)
+		}
+		password = strings.TrimSpace(string(b))
+	}
+	return gocql.PasswordAuthenticator{Username: o.Username, Password: password}, nil
+}
+
+// explain turns the driver's errors into ones that say how to mend what is wrong. None
+// contains a password.
+func explain(o Options, doing string, err error) error {
+	var invalid *gocql.RequestErrInvalid
+	text := err.Error()
+	at := fmt.Sprintf("%s (keyspace %s at %s)", doing, o.Keyspace, strings.Join(o.Hosts, ", "))
+	switch {
+	case errors.As(err, new(*gocql.RequestErrCredentials)) || strings.Contains(text, "username") && strings.Contains(text, "password") ||
+		strings.Contains(text, "authentication required"):
+		return fmt.Errorf("%w: %s: check user name and password: %w", ErrCredentials, at, err)
+	case errors.As(err, new(*gocql.RequestErrUnauthorized)):
+		return fmt.Errorf("%w: %s: %w; the store needs SELECT and MODIFY on its keyspace, and `store migrate` CREATE", ErrRights, at, err)
+	case errors.As(err, &invalid) && (strings.Contains(text, "does not exist") || strings.Contains(text, "unconfigured table")) || strings.Contains(text, "does not exist"),
+		errors.Is(err, gocql.ErrKeyspaceDoesNotExist):
+		return fmt.Errorf("%w: %s: %w; create it with `cloudstate-proxy store migrate`, or by hand from `store print-schema`", ErrSchema, at, err)
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		return fmt.Errorf("%w: %s: %w", journal.ErrUnavailable, at, err)
+	}
+}
+
+// driverLog passes on what the driver reports.
+type driverLog struct{ to *slog.Logger }
+
+func (l driverLog) log(level slog.Level, msg string, fields []gocql.LogField) {
+	if l.to == nil || !l.to.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, len(fields))
+	for i, f := range fields {
+		attrs[i] = slog.String(f.Name, f.Value.String())
+	}
+	l.to.LogAttrs(context.Background(), level, "cassandra driver: "+msg, attrs...)
+}
+
+func (l driverLog) Error(msg string, fields ...gocql.LogField)   { l.log(slog.LevelWarn, msg, fields) }
+func (l driverLog) Warning(msg string, fields ...gocql.LogField) { l.log(slog.LevelWarn, msg, fields) }
+func (l driverLog) Info(msg string, fields ...gocql.LogField)    { l.log(slog.LevelDebug, msg, fields) }
+func (l driverLog) Debug(msg string, fields ...gocql.LogField)   { l.log(slog.LevelDebug, msg, fields) }

@@ -1,0 +1,116 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// Every write of data is the insertion of a row that is written once, or a deletion
+// of such rows: repeating either, at once or an hour later, changes nothing. So a statement
+// that failed is repeated, with a back-off, while the call's time lasts.
+const (
+	writeTries   = 4
+	firstBackOff = 20 * time.Millisecond
+	partsAtOnce  = 4
+)
+
+// refused says that the server, or the driver, surely did nothing with a write.
+func refused(err error) bool {
+	return errors.As(err, new(*gocql.RequestErrUnavailable)) || // too few replicas alive, seen before any was asked
+		errors.As(err, new(*gocql.RequestErrInvalid)) || errors.As(err, new(*gocql.RequestErrSyntax)) ||
+		errors.As(err, new(*gocql.RequestErrUnauthorized)) || errors.As(err, new(*gocql.RequestErrBootstrapping)) ||
+		errors.Is(err, gocql.ErrNoConnections) || errors.Is(err, gocql.ErrNoStreams) || errors.Is(err, gocql.ErrUnavailable)
+}
+
+// hopeless says that repeating a statement cannot help.
+func hopeless(err error) bool {
+	return errors.As(err, new(*gocql.RequestErrInvalid)) || errors.As(err, new(*gocql.RequestErrSyntax)) ||
+		errors.As(err, new(*gocql.RequestErrUnauthorized)) || errors.Is(err, gocql.ErrSessionClosed)
+}
+
+// repeat calls do until it succeeds. Its error is journal.ErrUnavailable if nothing was done
+// in any try, otherwise journal.ErrUnknownOutcome.
+func (s *Store) repeat(ctx context.Context, do func(context.Context) error) error {
+	sure := true
+	for try, wait := 1, firstBackOff; ; try, wait = try+1, 4*wait {
+		err := do(ctx)
+		if err == nil {
+			return nil
+		}
+		sure = sure && refused(err)
+		if try == writeTries || hopeless(err) || !pause(ctx, wait/2+rand.N(wait)) {
+			if sure {
+				return s.unavailable(err)
+			}
+			return unknown(err)
+		}
+	}
+}
+
+// unavailable marks an error after which surely nothing was written. The cause's own mark, if it has
+// one, is not taken over.
+func (s *Store) unavailable(err error) error {
+	if errors.As(err, new(*gocql.RequestErrUnauthorized)) || errors.As(err, new(*gocql.RequestErrInvalid)) {
+		return fmt.Errorf("%w: %w", journal.ErrUnavailable, explain(s.options, "write", err))
+	}
+	return fmt.Errorf("%w: %w", journal.ErrUnavailable, err)
+}
+
+// pause waits and says whether ctx lasted.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// statement is one CQL statement with its arguments.
+type statement struct {
+	cql  string
+	args []any
+}
+
+// exec carries statements out as one mutation; they must be about one partition.
+func (s *Store) exec(ctx context.Context, list ...statement) error {
+	if len(list) == 1 {
+		q := s.session.Query(list[0].cql, list[0].args...).Consistency(s.options.quorum()).Idempotent(true)
+		return s.repeat(ctx, q.ExecContext)
+	}
+	return s.repeat(ctx, func(ctx context.Context) error {
+		b := s.session.Batch(gocql.UnloggedBatch).Consistency(s.options.quorum())
+		for _, st := range list {
+			b.Entries = append(b.Entries, gocql.BatchEntry{Stmt: st.cql, Args: st.args, Idempotent: true})
+		}
+		return b.ExecContext(ctx)
+	})
+}
+
+// writeParts writes body by insert, which gives the statement for one part: the others
+// first, and when they are acknowledged, part 0 with the head, together with more. When
+// the error is journal.ErrUnavailable nothing at all was written.
+func (s *Store) writeParts(ctx context.Context, body []byte, parts uint64, insert func(n int, data []byte) statement, more ...statement) error {
+	if parts > 1 {
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(partsAtOnce)
+		for n := 1; n < int(parts); n++ {
+			g.Go(func() error { return s.exec(gctx, insert(n, part(body, n))) })
+		}
+		if err := g.Wait(); err != nil {
+			// Without a head it will never count, but its generation is used up.
+			return unknown(err)
+		}
+	}
+	return s.exec(ctx, append([]statement{insert(0, part(body, 0))}, more...)...)
+}
