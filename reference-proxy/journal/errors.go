@@ -42,7 +42,7 @@ var (
 	ErrUnknownOutcome = errors.New("journal: outcome unknown")
 	// ErrInUse: the store's directory is held by another process.
 	ErrInUse = errors.New("journal: store in use")
-	// ErrFormat: the store was written by a newer version, or is not one of ours.
+	// ErrFormat (not written): the store was written by a newer version, or is not one of ours.
 	ErrFormat = errors.New("journal: unknown store format")
 )
 
@@ -54,7 +54,7 @@ func NotWritten(err error) bool {
 		return false
 	}
 	for _, sure := range []error{
-		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrUnavailable, ErrClosed, ErrCorrupt,
+		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrUnavailable, ErrClosed, ErrCorrupt, ErrFormat,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, sure) {

@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/journaltest"
+)
+
+func TestStore(t *testing.T) {
+	again := func(t *testing.T, s journal.Store) journal.Store {
+		t.Helper()
+		o := s.(*Store).options //nolint:errcheck,forcetypeassert // the kit gives back what it got
+		o.AutoMigrate = false
+		second, err := Open(within(t), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return second
+	}
+	journaltest.Run(t,
+		func(t *testing.T) journal.Store {
+			t.Helper()
+			s, err := Open(within(t), fresh(server.URL()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
+			t.Helper()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return again(t, s)
+		}),
+		journaltest.Second(again),
+		journaltest.Try(journaltest.Effort{Checks: 20, Entities: 200}),
+	)
+}
