@@ -26,7 +26,7 @@ const headFormat = 1
 const partBytes = 1 << 20
 
 // maxParts bounds what a head may claim: a whole write with the framing of its events.
-const maxParts = (journal.MaxWriteBytes + 16*journal.MaxAppendEvents)/partBytes + 1
+const maxParts = (journal.MaxWriteBytes+16*journal.MaxAppendEvents)/partBytes + 1
 
 // kind says what a head is the head of, and so how many numbers it has.
 type kind byte

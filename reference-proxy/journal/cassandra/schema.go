@@ -26,7 +26,7 @@ var ErrSchema = errors.New("cassandra: no schema")
 var tables = []string{
 	`CREATE TABLE IF NOT EXISTS %s.owners (
 	shard bigint PRIMARY KEY,
-	token bigint,
+	fence bigint,
 	holder text
 ) WITH comment = 'who owns a shard; changed by lightweight transactions only' AND read_repair = 'BLOCKING'`,
 	`CREATE TABLE IF NOT EXISTS %s.leases (
@@ -37,24 +37,24 @@ var tables = []string{
 ) WITH comment = 'signs of life; changed by lightweight transactions only; beat 0: ended' AND read_repair = 'BLOCKING'`,
 	`CREATE TABLE IF NOT EXISTS %s.events (
 	ns blob, key blob, bucket bigint,
-	first bigint, token bigint, attempt bigint, part int,
+	first bigint, fence bigint, attempt bigint, part int,
 	head blob, data blob,
-	PRIMARY KEY ((ns, key, bucket), first, token, attempt, part)
-) WITH CLUSTERING ORDER BY (first ASC, token DESC, attempt DESC, part ASC)
+	PRIMARY KEY ((ns, key, bucket), first, fence, attempt, part)
+) WITH CLUSTERING ORDER BY (first ASC, fence DESC, attempt DESC, part ASC)
   AND comment = 'appends; see ARCHITECTURE.md before touching a row' AND read_repair = 'BLOCKING'`,
 	`CREATE TABLE IF NOT EXISTS %s.snapshots (
 	ns blob, key blob,
 	pruned blob static, swept bigint static,
-	seq bigint, token bigint, attempt bigint, part int,
+	seq bigint, fence bigint, attempt bigint, part int,
 	head blob, data blob,
-	PRIMARY KEY ((ns, key), seq, token, attempt, part)
-) WITH CLUSTERING ORDER BY (seq DESC, token DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
+	PRIMARY KEY ((ns, key), seq, fence, attempt, part)
+) WITH CLUSTERING ORDER BY (seq DESC, fence DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
 	`CREATE TABLE IF NOT EXISTS %s.vals (
 	ns blob, key blob,
-	token bigint, attempt bigint, part int,
+	fence bigint, attempt bigint, part int,
 	head blob, data blob,
-	PRIMARY KEY ((ns, key), token, attempt, part)
-) WITH CLUSTERING ORDER BY (token DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
+	PRIMARY KEY ((ns, key), fence, attempt, part)
+) WITH CLUSTERING ORDER BY (fence DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
 	`CREATE TABLE IF NOT EXISTS %s.meta (
 	name text PRIMARY KEY,
 	value text

@@ -124,6 +124,8 @@ func explain(o Options, doing string, err error) error {
 		return fmt.Errorf("%w: %s: %w; create it with `cloudstate-proxy store migrate`, or by hand from `store print-schema`", ErrSchema, at, err)
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
+	case invalid != nil:
+		return fmt.Errorf("%s: %w", at, err)
 	default:
 		return fmt.Errorf("%w: %s: %w", journal.ErrUnavailable, at, err)
 	}

@@ -21,7 +21,7 @@ type Store struct {
 	handle []byte
 
 	fences    fences
-	confirmer confirmers
+	confirmer *confirmer
 	locks     locks
 	journals  *memory[journalState]
 	values    *memory[valueState]
@@ -30,6 +30,8 @@ type Store struct {
 	attempt atomic.Uint64
 	// version numbers snapshots and puts of values; each has its own.
 	version atomic.Uint64
+	// doubted is the newest version that may be the number of a put of unknown outcome.
+	doubted atomic.Uint64
 
 	mu     sync.Mutex
 	closed bool
@@ -63,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.attempt.Store(1)
 	s.journals = newMemory[journalState](o.Entities)
 	s.values = newMemory[valueState](o.Entities)
-	s.confirmer.ask = s.askLease
+	s.confirmer = s.newConfirmer()
 	return s, nil
 }
 
@@ -75,6 +77,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.calls.Wait()
 	if first {
+		s.confirmer.Close()
 		s.session.Close()
 	}
 	return nil
@@ -103,7 +106,10 @@ func (s *Store) detached(ctx context.Context) (context.Context, context.CancelFu
 
 // doubt is called after a write of unknown outcome: nothing that is written later has its
 // generation.
-func (s *Store) doubt() { s.attempt.Add(1) }
+func (s *Store) doubt() {
+	s.attempt.Add(1)
+	s.doubted.Store(s.version.Load())
+}
 
 // unknown marks err as one after which the outcome is unknown.
 func unknown(err error) error {

@@ -59,7 +59,7 @@ func (s *Store) repeat(ctx context.Context, do func(context.Context) error) erro
 // one, is not taken over.
 func (s *Store) unavailable(err error) error {
 	if errors.As(err, new(*gocql.RequestErrUnauthorized)) || errors.As(err, new(*gocql.RequestErrInvalid)) {
-		return fmt.Errorf("%w: %w", journal.ErrUnavailable, explain(s.options, "write", err))
+		return fmt.Errorf("%w: %w", journal.ErrUnavailable, explain(s.options, "use", err))
 	}
 	return fmt.Errorf("%w: %w", journal.ErrUnavailable, err)
 }

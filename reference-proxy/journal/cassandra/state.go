@@ -1,0 +1,109 @@
+package cassandra
+
+import (
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// journalState is what this handle remembers of an entity's journal. None of it is
+// needed; it saves reads, but for the mark, which ties an adoption to what was read.
+type journalState struct {
+	// anchors are records in the journal for good, in the order in which they became known.
+	anchors []anchor
+	// pruned is the last event known to be removed.
+	pruned uint64
+	// tail is the last record, if the owner with the token adopted it or wrote it.
+	tail  record
+	owner journal.Token
+
+	mark mark
+}
+
+const keptAnchors = 8
+
+// keep remembers a.
+func (st *journalState) keep(a anchor) {
+	if a == (anchor{}) {
+		return
+	}
+	kept := make([]anchor, 0, keptAnchors)
+	for _, old := range st.anchors {
+		if old.place != a.place {
+			kept = append(kept, old)
+		}
+	}
+	if len(kept) == keptAnchors {
+		kept = kept[1:]
+	}
+	st.anchors = append(kept, a)
+}
+
+// best returns the anchor nearest to the event seq that is not behind it.
+func (st *journalState) best(seq uint64) (a anchor) {
+	for _, k := range st.anchors {
+		if k.first <= seq && k.first >= a.first {
+			a = k
+		}
+	}
+	return a
+}
+
+// mark is the record of which a read returned something last. What comes last in a journal
+// may have been written by an owner that is gone, without having been acknowledged, and
+// something else may show up in its place. So an adoption must find what the reads found: the
+// caller acts on that.
+type mark struct {
+	set    bool
+	place  place
+	origin generation
+	// mixed says that reads found different records at one place.
+	mixed bool
+}
+
+// sighting is what one read saw, for the mark.
+type sighting struct {
+	// from is where it began.
+	from place
+	// at is the record met at the mark's place, if met.
+	met    bool
+	origin generation
+	// last is the last record of which it returned something, or that it saw to be the last.
+	last    mark
+	hasLast bool
+	// ended is whether it came to the journal's end.
+	ended bool
+}
+
+// see notes a record on the way of a read.
+func (g *sighting) see(m mark, r record) {
+	if m.set && r.place == m.place {
+		g.met, g.origin = true, markOf(r).origin
+	}
+}
+
+// markOf is the mark that a read of r leaves. All roots are alike, present or not.
+func markOf(r record) mark {
+	if r.events == 0 {
+		return mark{set: true}
+	}
+	return mark{set: true, place: r.place, origin: r.origin}
+}
+
+// after returns the mark behind a read that saw g.
+func (m mark) after(g sighting) mark {
+	if !g.hasLast {
+		return m
+	}
+	next := g.last
+	if m.set && m.place != (place{}) && g.from.first <= m.place.first && (g.ended || g.last.place.first >= m.place.first) {
+		if !g.met || g.origin != m.origin {
+			next.mixed = true
+		}
+	}
+	next.mixed = next.mixed || m.mixed
+	return next
+}
+
+// allows says whether rec may be adopted by one who acts on what was read.
+func (m mark) allows(rec record) bool {
+	return !m.set || m == markOf(rec)
+}
