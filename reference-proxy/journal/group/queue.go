@@ -230,3 +230,10 @@ func (q *Queue[K, T]) Close() {
 	q.mu.Unlock()
 	q.idle.Wait()
 }
+
+// Waiting is how many items wait for their group at the moment.
+func (q *Queue[K, T]) Waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting.Len()
+}

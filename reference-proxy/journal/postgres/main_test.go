@@ -156,3 +156,18 @@ func clone(t testing.TB, s *Store) *Store {
 	o.AutoMigrate = false
 	return open(t, o)
 }
+
+// awaitWaiting returns when n writes wait for their group.
+func awaitWaiting(t *testing.T, s *Store, n int) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	ctx := within(t)
+	for s.queue.Waiting() < n {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%d writes wait, want %d", s.queue.Waiting(), n)
+		}
+	}
+}
