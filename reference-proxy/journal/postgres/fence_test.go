@@ -21,10 +21,10 @@ const barrier = 4242
 func haltAt(t *testing.T, s *Store, table string) *pgx.Conn {
 	t.Helper()
 	conn := connect(t, s.options.URL)
-	exec(t, conn, fmt.Sprintf(`CREATE FUNCTION %[1]s.halt() RETURNS trigger LANGUAGE plpgsql AS
+	execSQL(t, conn, fmt.Sprintf(`CREATE FUNCTION %[1]s.halt() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN PERFORM pg_advisory_xact_lock_shared(%[2]d); RETURN NEW; END $$`, s.options.Schema, barrier))
-	exec(t, conn, fmt.Sprintf(`CREATE TRIGGER halt BEFORE INSERT OR UPDATE ON %[1]s.%[2]s FOR EACH ROW EXECUTE FUNCTION %[1]s.halt()`, s.options.Schema, table))
-	exec(t, conn, "SELECT pg_advisory_lock($1)", barrier)
+	execSQL(t, conn, fmt.Sprintf(`CREATE TRIGGER halt BEFORE INSERT OR UPDATE ON %[1]s.%[2]s FOR EACH ROW EXECUTE FUNCTION %[1]s.halt()`, s.options.Schema, table))
+	execSQL(t, conn, "SELECT pg_advisory_lock($1)", barrier)
 	return conn
 }
 
@@ -62,7 +62,7 @@ func TestClaimWaitsForWritesUnderWay(t *testing.T) {
 	awaitLocks(t, conn, 1)
 
 	// As if the holder had been silent: its shard is free for another that waited it out.
-	exec(t, conn, "DELETE FROM "+old.options.Schema+".leases")
+	execSQL(t, conn, "DELETE FROM "+old.options.Schema+".leases")
 	if err := other.BeginLease(ctx, "new", time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestClaimWaitsForWritesUnderWay(t *testing.T) {
 		t.Fatalf("the claim returned (%v) while a write of the old token was under way", err)
 	default:
 	}
-	exec(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
+	execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 	if err := <-written; err != nil {
 		t.Fatalf("the write that was there first: %v", err)
 	}
@@ -101,7 +101,7 @@ func TestEndOfLeaseWaitsForWritesUnderWay(t *testing.T) {
 		t.Fatalf("the lease ended (%v) while a write of its holder was under way", err)
 	default:
 	}
-	exec(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
+	execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestWriteSeesTheClaimThatItWaitedFor(t *testing.T) {
 			url := database(t)
 			admin := connect(t, url)
 			name := ask[string](t, admin, "SELECT current_database()")
-			exec(t, admin, fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation TO '%s'", name, isolation))
+			execSQL(t, admin, fmt.Sprintf("ALTER DATABASE %s SET default_transaction_isolation TO '%s'", name, isolation))
 			old := open(t, fresh(url))
 			other := clone(t, old)
 			ctx := within(t)
@@ -141,15 +141,15 @@ func TestWriteSeesTheClaimThatItWaitedFor(t *testing.T) {
 			if err := old.Release(ctx, f); err != nil {
 				t.Fatal(err)
 			}
-			exec(t, admin, "UPDATE "+old.options.Schema+".owners SET holder = 'old'")
-			exec(t, admin, "DELETE FROM "+old.options.Schema+".leases WHERE holder = 'old'")
-			exec(t, admin, "INSERT INTO "+old.options.Schema+".owners VALUES (8, 1, 'x')")
+			execSQL(t, admin, "UPDATE "+old.options.Schema+".owners SET holder = 'old'")
+			execSQL(t, admin, "DELETE FROM "+old.options.Schema+".leases WHERE holder = 'old'")
+			execSQL(t, admin, "INSERT INTO "+old.options.Schema+".owners VALUES (8, 1, 'x')")
 			conn := haltAt(t, old, "owners")
 			claimed := later(func() error { _, err := other.Claim(ctx, 7, f.Token, "new"); return err })
 			awaitLocks(t, conn, 1)
 			written := later(func() error { return old.Append(ctx, f, cart, 1, entries("no")) })
 			awaitLocks(t, conn, 2)
-			exec(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
+			execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 			if err := <-claimed; err != nil {
 				t.Fatal(err)
 			}
@@ -263,12 +263,12 @@ func TestPlans(t *testing.T) {
 	s := open(t, fresh(database(t)))
 	conn := connect(t, s.options.URL)
 	schema := s.options.Schema
-	exec(t, conn, "SET plan_cache_mode = force_generic_plan")
-	exec(t, conn, "SET search_path TO "+schema)
+	execSQL(t, conn, "SET plan_cache_mode = force_generic_plan")
+	execSQL(t, conn, "SET search_path TO "+schema)
 	look := func(what string) {
 		t.Helper()
-		exec(t, conn, "DEALLOCATE ALL")
-		exec(t, conn, "PREPARE appending AS "+s.sql.append)
+		execSQL(t, conn, "DEALLOCATE ALL")
+		execSQL(t, conn, "PREPARE appending AS "+s.sql.append)
 		rows, err := conn.Query(within(t), "EXPLAIN EXECUTE appending (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)", pgx.QueryExecModeSimpleProtocol)
 		if err != nil {
 			t.Fatal(err)
@@ -282,10 +282,10 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	look("no event at all")
-	exec(t, conn, "INSERT INTO events SELECT sha256('a'), n, 'x', NULL FROM generate_series(1, 20000) n")
-	exec(t, conn, "ANALYZE")
+	execSQL(t, conn, "INSERT INTO events SELECT sha256('a'), n, 'x', NULL FROM generate_series(1, 20000) n")
+	execSQL(t, conn, "ANALYZE")
 	look("one entity has all the events")
-	exec(t, conn, "INSERT INTO events SELECT sha256(n::text::bytea), 1, 'x', NULL FROM generate_series(1, 20000) n")
-	exec(t, conn, "ANALYZE")
+	execSQL(t, conn, "INSERT INTO events SELECT sha256(n::text::bytea), 1, 'x', NULL FROM generate_series(1, 20000) n")
+	execSQL(t, conn, "ANALYZE")
 	look("many have one event each")
 }

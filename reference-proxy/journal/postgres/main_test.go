@@ -101,7 +101,7 @@ func connect(t testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-func exec(t testing.TB, conn *pgx.Conn, sql string, args ...any) {
+func execSQL(t testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	t.Helper()
 	if _, err := conn.Exec(within(t), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)

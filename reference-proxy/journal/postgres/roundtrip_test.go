@@ -115,7 +115,7 @@ func TestAGroupIsOneRoundTrip(t *testing.T) {
 
 	// The first stands at a lock until all others wait for it to come back.
 	conn := connect(t, o.URL)
-	exec(t, conn, "SELECT pg_advisory_lock($1)", s.shardLock(0))
+	execSQL(t, conn, "SELECT pg_advisory_lock($1)", s.shardLock(0))
 	before = l.trips.Load()
 	var all []chan error
 	all = append(all, later(func() error { return s.Append(ctx, fences[0], id(0), 21, entries("first")) }))
@@ -129,7 +129,7 @@ func TestAGroupIsOneRoundTrip(t *testing.T) {
 			}))
 	}
 	awaitWaiting(t, s, 2*others)
-	exec(t, conn, "SELECT pg_advisory_unlock($1)", s.shardLock(0))
+	execSQL(t, conn, "SELECT pg_advisory_unlock($1)", s.shardLock(0))
 	for _, done := range all {
 		if err := <-done; err != nil {
 			t.Error(err)
