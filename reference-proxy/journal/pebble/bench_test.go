@@ -37,11 +37,11 @@ func BenchmarkLastSeq(b *testing.B) {
 			o := options(b, nil)
 			o.DangerouslyNoSync, o.LastSeqs = true, c.seqs
 			s := open(b, b.TempDir(), o)
-			f, err := s.Claim(ctx, 1)
+			f, err := own(ctx, s, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
-			payload := [][]byte{make([]byte, 200)}
+			payload := []journal.Entry{{Payload: make([]byte, 200)}}
 			b.ResetTimer()
 			for n := range uint64(b.N) {
 				id := journal.EntityID{Namespace: "bench", Key: fmt.Sprint(n % entities)}

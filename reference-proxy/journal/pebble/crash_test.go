@@ -90,7 +90,7 @@ func TestClaimIsDurable(t *testing.T) {
 		for range 5 {
 			o := options(t, mem)
 			o.DangerouslyNoSync = noSync
-			f, err := open(t, "data", o).Claim(ctx, 3)
+			f, err := own(ctx, open(t, "data", o), 3)
 			if err != nil {
 				t.Fatal(err)
 			}

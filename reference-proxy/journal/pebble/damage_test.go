@@ -34,14 +34,14 @@ func TestDamagedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := s.Claim(ctx, 1)
+	f, err := own(ctx, s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const entities, events = 5, 40
 	for e := range entities {
 		for n := range uint64(events) {
-			if err := s.Append(ctx, f, workerID(e), n, [][]byte{[]byte(eventText(e, n+1))}); err != nil {
+			if err := s.Append(ctx, f, workerID(e), n, entriesOf(eventText(e, n+1))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestDamagedFiles(t *testing.T) {
 			return fmt.Errorf("%w: %w", errAtOpen, err)
 		}
 		defer s.Close()
-		next, err := s.Claim(ctx, 1)
+		next, err := own(ctx, s, 1)
 		if err != nil {
 			return err
 		}
@@ -233,12 +233,12 @@ func TestDamagedLog(t *testing.T) {
 	ctx := context.Background()
 	mem := vfs.NewCrashableMem()
 	s := open(t, "data", options(t, mem))
-	f, err := s.Claim(ctx, 1)
+	f, err := own(ctx, s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint64(600) {
-		if err := s.Append(ctx, f, workerID(0), n, [][]byte{[]byte(eventText(0, n+1))}); err != nil {
+		if err := s.Append(ctx, f, workerID(0), n, entriesOf(eventText(0, n+1))); err != nil {
 			t.Fatal(err)
 		}
 	}

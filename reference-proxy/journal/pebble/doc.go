@@ -23,10 +23,13 @@
 // sequence number (key.go). Values begin with a checksum over key and content, so that
 // a damaged row and a row in the wrong place are both noticed (row.go).
 //
-//	'e' namespace key seq   an event's payload
-//	's' namespace key       the newest snapshot: its sequence number, its payload
-//	'v' namespace key       a value: its version, its payload
-//	'f' shard               the newest fencing token
+//	'e' namespace key seq     an event's payload
+//	'e' namespace key seq 1   an event that has a note: the note's length, the note, the payload
+//	'p' namespace key         the last event that was pruned
+//	's' namespace key         the newest snapshot: its sequence number, its payload
+//	'v' namespace key         a value: its version, its payload; or, with the version's highest
+//	                          bit set, its version, the note's length, the note, the payload
+//	'f' shard                 the newest fencing token and its holder
 //
 // # Order and locks
 //
@@ -35,6 +38,10 @@
 // the expectation, and keeps both until the data is on the disk. A claim holds the
 // shard alone, a read its entity's lock shared while it fixes the state it will
 // see; hence nobody reads what a crash could take back.
+//
+// Leases are in memory only: whoever opens the directory knows that no other process
+// has it, so nobody's lease has to be waited out after a restart. The owners that a new
+// process finds have none.
 //
 // # What it cannot see
 //

@@ -1,10 +1,8 @@
 package pebble
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"math"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -16,38 +14,65 @@ import (
 const rowOverhead = 64
 
 // Append implements journal.Journal.
-func (s *Store) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, payloads [][]byte) error {
-	if err := journal.CheckWrite(id, expected, payloads...); err != nil {
+func (s *Store) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, events []journal.Entry) error {
+	if err := journal.CheckAppend(id, expected, events); err != nil {
 		return err
 	}
 	size := rowOverhead
-	for _, p := range payloads {
-		size += rowOverhead + len(id.Namespace) + len(id.Key) + len(p)
+	for _, e := range events {
+		size += rowOverhead + len(id.Namespace) + len(id.Key) + e.Size()
 	}
 	return s.write(ctx, write{
 		fence: f, id: id, size: size, wait: s.durable,
 		build: func(st *stripe, b *pebble.Batch) error {
-			last, err := s.lastSeq(st, id)
-			if err != nil {
+			if err := s.expectSeq(st, id, expected); err != nil {
 				return err
 			}
-			if last != expected {
-				return &journal.ConflictError{ID: id, Expected: expected, Actual: last}
-			}
 			key := eventKey(id, expected)
-			for i, p := range payloads {
+			for i, e := range events {
 				binary.BigEndian.PutUint64(key[len(key)-seqBytes:], expected+uint64(i)+1)
-				if err := setRow(b, key, p); err != nil {
+				if err := setEvent(b, key, e); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		done: func(st *stripe) { st.remember(id, expected+uint64(len(payloads))) },
+		done: func(st *stripe) { st.remember(id, expected+uint64(len(events))) },
 	})
 }
 
-// lastSeq returns the sequence number of id's last event, 0 if it has none. The
+// setEvent puts an event into b. key is that of the event without a note.
+func setEvent(b *pebble.Batch, key []byte, e journal.Entry) error {
+	if len(e.Note) == 0 {
+		return setRow(b, key, e.Payload)
+	}
+	body := notedBody(e)
+	return setRow(b, append(key[:len(key):len(key)], noted), body[:]...)
+}
+
+// Adopt implements journal.Journal. A claim waits for the writes of earlier tokens, so
+// there is nothing to keep out.
+func (s *Store) Adopt(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {
+	if err := journal.CheckWrite(id, expected); err != nil {
+		return err
+	}
+	return s.write(ctx, write{
+		fence: f, id: id,
+		build: func(st *stripe, _ *pebble.Batch) error { return s.expectSeq(st, id, expected) },
+	})
+}
+
+// expectSeq fails unless the last event of id is expected. The stripe's lock must be held
+// for writing.
+func (s *Store) expectSeq(st *stripe, id journal.EntityID, expected uint64) error {
+	last, err := s.lastSeq(st, id)
+	if err == nil && last != expected {
+		err = &journal.ConflictError{ID: id, Expected: expected, Actual: last}
+	}
+	return err
+}
+
+// lastSeq returns the sequence number of id's last event, 0 if it never had one. The
 // stripe's lock must be held for writing.
 func (s *Store) lastSeq(st *stripe, id journal.EntityID) (uint64, error) {
 	if seq, known := st.last[id]; known {
@@ -61,31 +86,33 @@ func (s *Store) lastSeq(st *stripe, id journal.EntityID) (uint64, error) {
 	defer it.Close()
 	var seq uint64
 	if it.Last() {
-		if seq, _, err = s.event(it, id, prefix); err != nil {
-			return 0, err
-		}
+		seq, _, err = s.event(it, id, prefix)
+	} else if err = it.Error(); err != nil {
+		err = s.trouble(id, err)
+	} else {
+		seq, err = s.prunedThrough(id)
 	}
-	if err := it.Error(); err != nil {
-		return 0, s.trouble(id, err)
+	if err != nil {
+		return 0, err
 	}
 	st.remember(id, seq)
 	return seq, nil
 }
 
-// event opens the row that it stands on. The payload shares its memory.
-func (s *Store) event(it *pebble.Iterator, id journal.EntityID, prefix []byte) (seq uint64, payload []byte, err error) {
-	seq, err = eventSeq(it.Key(), prefix)
+// event opens the row that it stands on. The entry shares its memory.
+func (s *Store) event(it *pebble.Iterator, id journal.EntityID, prefix []byte) (seq uint64, e journal.Entry, err error) {
+	seq, note, err := eventSeq(it.Key(), prefix)
 	if err != nil {
-		return 0, nil, s.damage(id, err, "among its events")
+		return 0, e, s.damage(id, err, "among its events")
 	}
 	row, err := it.ValueAndErr()
 	if err != nil {
-		return 0, nil, s.trouble(id, err)
+		return 0, e, s.trouble(id, err)
 	}
-	if payload, err = openRow(it.Key(), row); err != nil {
-		return 0, nil, s.damage(id, err, "event %d", seq)
+	if e, err = openEvent(it.Key(), row, note); err != nil {
+		return 0, e, s.damage(id, err, "event %d", seq)
 	}
-	return seq, payload, nil
+	return seq, e, nil
 }
 
 // Read implements journal.Journal.
@@ -125,18 +152,18 @@ func (s *Store) readChunk(ctx context.Context, it *pebble.Iterator, id journal.E
 	prefix := entityKey(kindEvent, id)
 	size, last := 0, after
 	for it.First(); it.Valid(); it.Next() {
-		seq, payload, err := s.event(it, id, prefix)
+		seq, e, err := s.event(it, id, prefix)
 		if err != nil {
 			return nil, false, err
 		}
 		if seq != last+1 {
-			return nil, false, s.damage(id, nil, "event %d is missing, the next is %d", last+1, seq)
+			return nil, false, s.gap(ctx, id, after, last+1, seq)
 		}
-		size += len(payload)
+		size += e.Size()
 		if len(recs) > 0 && (len(recs) >= max.Records || size > max.Bytes) {
 			return recs, true, nil
 		}
-		recs = append(recs, journal.Record{Seq: seq, Payload: bytes.Clone(payload)})
+		recs = append(recs, journal.Record{Seq: seq, Entry: cloned(e)})
 		last = seq
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
@@ -145,58 +172,16 @@ func (s *Store) readChunk(ctx context.Context, it *pebble.Iterator, id journal.E
 	if err := it.Error(); err != nil {
 		return nil, false, s.trouble(id, err)
 	}
+	if len(recs) == 0 {
+		return nil, false, s.pruned(ctx, id, after)
+	}
 	return recs, false, nil
 }
 
-// SaveSnapshot implements journal.Snapshots. It does not wait for the disk: what is
-// written after it, synced, brings it along, and what was written before it is there.
-func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.EntityID, snap journal.Snapshot) error {
-	if err := journal.CheckSnapshot(id, snap); err != nil {
+// gap is the error for event next being found where missing is due.
+func (s *Store) gap(ctx context.Context, id journal.EntityID, after, missing, next uint64) error {
+	if err := s.pruned(ctx, id, after); err != nil {
 		return err
 	}
-	key := entityKey(kindSnapshot, id)
-	return s.write(ctx, write{
-		fence: f, id: id, size: rowOverhead + len(key) + len(snap.Payload), wait: pebble.NoSync,
-		build: func(st *stripe, b *pebble.Batch) error {
-			last, err := s.lastSeq(st, id)
-			if err != nil {
-				return err
-			}
-			if snap.Seq > last {
-				return &journal.ConflictError{ID: id, Expected: snap.Seq, Actual: last}
-			}
-			present, err := s.numbered(id, key, nil)
-			if err != nil || snap.Seq <= present {
-				return err
-			}
-			return setRow(b, key, numberOf(snap.Seq), snap.Payload)
-		},
-	})
-}
-
-// LatestSnapshot implements journal.Snapshots. A snapshot whose event is not there is
-// damage: events were lost that it was made from.
-func (s *Store) LatestSnapshot(ctx context.Context, id journal.EntityID) (snap journal.Snapshot, found bool, err error) {
-	err = s.read(ctx, id, func() error {
-		seq, err := s.numbered(id, entityKey(kindSnapshot, id), &snap.Payload)
-		if err != nil || seq == 0 {
-			return err
-		}
-		_, closer, err := s.db.Get(eventKey(id, seq))
-		if errors.Is(err, pebble.ErrNotFound) {
-			return s.damage(id, nil, "there is a snapshot of event %d, but not the event", seq)
-		}
-		if err != nil {
-			return s.trouble(id, err)
-		}
-		if err := closer.Close(); err != nil {
-			return s.trouble(id, err)
-		}
-		snap.Seq, found = seq, true
-		return nil
-	})
-	if !found {
-		return journal.Snapshot{}, false, err
-	}
-	return snap, true, nil
+	return s.damage(id, nil, "event %d is missing, the next is %d", missing, next)
 }

@@ -178,7 +178,7 @@ func TestCreationInterrupted(t *testing.T) {
 		if _, err := s.Verify(ctx); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Claim(ctx, 1); err != nil {
+		if _, err := own(ctx, s, 1); err != nil {
 			t.Error(err)
 		}
 		if err := s.Close(); err != nil {

@@ -16,8 +16,15 @@ import (
 )
 
 // formatVersion is the version of everything in the directory: rows, keys, and
-// Pebble's own files. It is raised by whatever an older proxy could not read.
-const formatVersion = 1
+// Pebble's own files. It is raised by whatever an older proxy could not read, or would
+// misunderstand.
+//
+//	1  events, snapshots, values, fencing tokens
+//	2  notes, the holder beside the token, prune marks
+//
+// Every row of format 1 means in format 2 what it meant in 1 (a token without a holder: a
+// shard that was released), so an upgrade changes the marker and nothing else.
+const formatVersion = 2
 
 // engineFormat is Pebble's format in formatVersion. It is named rather than "the newest",
 // so that a new Pebble does not change directories behind an older proxy's back.
@@ -75,6 +82,8 @@ type directory struct {
 	lock io.Closer
 	// ready is false for a new directory, in which Pebble is yet to be set up.
 	ready bool
+	// version is that of the marker.
+	version int
 }
 
 // openDirectory locks path, making it if need be, and reads what it is. Nothing in a
@@ -105,7 +114,7 @@ func (d *directory) prepare() error {
 	text, err := d.readMarker()
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if err := d.writeMarker(marker{version: formatVersion}); err != nil {
+		if err := d.mark(false); err != nil {
 			return err
 		}
 	case err != nil:
@@ -115,7 +124,7 @@ func (d *directory) prepare() error {
 		if err != nil {
 			return fmt.Errorf("embedded store at %s: %w", d.path, err)
 		}
-		d.ready = m.ready
+		d.ready, d.version = m.ready, m.version
 	}
 	if d.ready {
 		return nil
@@ -130,10 +139,20 @@ func (d *directory) prepare() error {
 	return nil
 }
 
-// created records that Pebble's files are in place.
-func (d *directory) created() error {
-	d.ready = true
-	return d.writeMarker(marker{version: formatVersion, ready: true})
+// mark records that the directory is of the present format, and whether Pebble's files
+// are in place.
+func (d *directory) mark(ready bool) error {
+	d.ready, d.version = ready, formatVersion
+	return d.writeMarker(marker{version: formatVersion, ready: ready})
+}
+
+// upgrade marks a directory of an earlier format as one of the present, before the first
+// row is written that an earlier proxy would misunderstand. It must be whole.
+func (d *directory) upgrade() error {
+	if d.version == formatVersion {
+		return nil
+	}
+	return d.mark(true)
 }
 
 func (d *directory) engine() string { return d.fs.PathJoin(d.path, engineName) }

@@ -90,13 +90,15 @@ func TestMarker(t *testing.T) {
 		want error
 		say  string
 	}{
-		"newer":        {"cloudstate-journal 2 ready\n", journal.ErrFormat, "run a newer proxy"},
+		"newer":        {"cloudstate-journal 3 ready\n", journal.ErrFormat, "run a newer proxy"},
 		"much newer":   {"cloudstate-journal 17 in a new shape\n", journal.ErrFormat, "run a newer proxy"},
 		"foreign":      {"PG_VERSION 15\n", journal.ErrFormat, "FORMAT"},
 		"empty":        {"", journal.ErrFormat, "FORMAT"},
 		"no version":   {"cloudstate-journal x ready\n", journal.ErrFormat, "backup"},
 		"odd state":    {"cloudstate-journal 1 raedy\n", journal.ErrFormat, "backup"},
-		"files gone":   {"cloudstate-journal 1 ready\n", journal.ErrCorrupt, "missing"},
+		"files gone":   {"cloudstate-journal 2 ready\n", journal.ErrCorrupt, "missing"},
+		"files of 1":   {"cloudstate-journal 1 ready\n", journal.ErrCorrupt, "missing"},
+		"version 0":    {"cloudstate-journal 0 ready\n", journal.ErrFormat, "backup"},
 		"without word": {"1 ready\n", journal.ErrFormat, "FORMAT"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ type kind byte
 const (
 	kindEvent    kind = 'e'
 	kindFence    kind = 'f'
+	kindPruned   kind = 'p'
 	kindSnapshot kind = 's'
 	kindValue    kind = 'v'
 )
@@ -25,7 +26,9 @@ func (k kind) String() string {
 	case kindEvent:
 		return "event"
 	case kindFence:
-		return "fencing token"
+		return "owner"
+	case kindPruned:
+		return "prune mark"
 	case kindSnapshot:
 		return "snapshot"
 	case kindValue:
@@ -52,6 +55,10 @@ const (
 	shardBytes = 4
 )
 
+// noted follows the sequence number in the key of an event that has a note. So events
+// without one cost nothing more, and are stored as they were in format 1.
+const noted = 0x01
+
 var errKey = errors.New("not a key of this store")
 
 // entityKey returns the key of id's one row of that kind, or what all rows of that
@@ -75,7 +82,12 @@ func eventKey(id journal.EntityID, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(entityKey(kindEvent, id), seq)
 }
 
-// fenceKey returns the key of a shard's newest token.
+// notedKey returns the key of id's event seq if that has a note.
+func notedKey(id journal.EntityID, seq uint64) []byte {
+	return append(eventKey(id, seq), noted)
+}
+
+// fenceKey returns the key of a shard's owner.
 func fenceKey(s journal.Shard) []byte {
 	return binary.BigEndian.AppendUint32([]byte{byte(kindFence)}, uint32(s))
 }
@@ -93,13 +105,26 @@ func appendPart(buf []byte, part string) []byte {
 	}
 }
 
-// eventSeq returns the sequence number in the key of one of an entity's events;
-// prefix is the entity's key.
-func eventSeq(key, prefix []byte) (uint64, error) {
-	if len(key) != len(prefix)+seqBytes {
-		return 0, fmt.Errorf("%w: %x", errKey, key)
+// eventSeq returns the sequence number in the key of one of an entity's events, and
+// whether the event has a note; prefix is the entity's key.
+func eventSeq(key, prefix []byte) (seq uint64, note bool, err error) {
+	seq, note, ok := cutSeq(key[min(len(prefix), len(key)):])
+	if !ok {
+		return 0, false, fmt.Errorf("%w: %x", errKey, key)
 	}
-	return binary.BigEndian.Uint64(key[len(prefix):]), nil
+	return seq, note, nil
+}
+
+// cutSeq decodes what follows the id in an event's key.
+func cutSeq(b []byte) (seq uint64, note, ok bool) {
+	switch {
+	case len(b) == seqBytes:
+	case len(b) == seqBytes+1 && b[seqBytes] == noted:
+		note = true
+	default:
+		return 0, false, false
+	}
+	return binary.BigEndian.Uint64(b), note, true
 }
 
 // location is what a key says.
@@ -107,10 +132,11 @@ type location struct {
 	kind  kind
 	id    journal.EntityID // not for kindFence
 	seq   uint64           // kindEvent only
+	note  bool             // kindEvent only: it has a note
 	shard journal.Shard    // kindFence only
 }
 
-// parseKey is the inverse of entityKey, eventKey and fenceKey. It accepts exactly
+// parseKey is the inverse of entityKey, eventKey, notedKey and fenceKey. It accepts exactly
 // what they make.
 func parseKey(key []byte) (location, error) {
 	if len(key) == 0 {
@@ -132,11 +158,15 @@ func parseKey(key []byte) (location, error) {
 	if loc.id.Key, rest, ok = cutPart(rest); !ok {
 		return location{}, fmt.Errorf("%w: %x", errKey, key)
 	}
-	switch {
-	case loc.kind == kindEvent && len(rest) == seqBytes:
-		loc.seq = binary.BigEndian.Uint64(rest)
-	case (loc.kind == kindSnapshot || loc.kind == kindValue) && len(rest) == 0:
+	switch loc.kind {
+	case kindEvent:
+		loc.seq, loc.note, ok = cutSeq(rest)
+	case kindPruned, kindSnapshot, kindValue:
+		ok = len(rest) == 0
 	default:
+		ok = false
+	}
+	if !ok {
 		return location{}, fmt.Errorf("%w: %x", errKey, key)
 	}
 	return loc, nil

@@ -3,6 +3,7 @@ package pebble
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // keys mean the same.
 func FuzzParseKey(f *testing.F) {
 	id := journal.EntityID{Namespace: "shopping-cart", Key: "a\x00b"}
-	for _, key := range [][]byte{nil, {0}, fenceKey(7), entityKey(kindValue, id), entityKey(kindSnapshot, id), eventKey(id, 1), eventKey(journal.EntityID{}, 0), []byte("ea\x00\x02"), []byte("e\x00")} {
+	for _, key := range [][]byte{nil, {0}, fenceKey(7), entityKey(kindValue, id), entityKey(kindSnapshot, id), eventKey(id, 1), notedKey(id, 1), append(eventKey(id, 1), 2), entityKey(kindPruned, id), eventKey(journal.EntityID{}, 0), []byte("ea\x00\x02"), []byte("e\x00")} {
 		f.Add(key)
 	}
 	f.Fuzz(func(t *testing.T, key []byte) {
@@ -25,6 +26,9 @@ func FuzzParseKey(f *testing.F) {
 		switch loc.kind {
 		case kindEvent:
 			again = eventKey(loc.id, loc.seq)
+			if loc.note {
+				again = notedKey(loc.id, loc.seq)
+			}
 		case kindFence:
 			again = fenceKey(loc.shard)
 		default:
@@ -53,6 +57,14 @@ func FuzzKeyOrder(f *testing.F) {
 		}
 		if loc, err := parseKey(k1); err != nil || loc != (location{kind: kindEvent, id: id1, seq: seq1}) {
 			t.Fatalf("%x was read as %+v, %v", k1, loc, err)
+		}
+		for key, note := range map[string]bool{string(k1): false, string(notedKey(id1, seq1)): true} {
+			if seq, n, err := eventSeq([]byte(key), entityKey(kindEvent, id1)); err != nil || seq != seq1 || n != note {
+				t.Fatalf("%x was read as event %d, noted %v, %v", key, seq, n, err)
+			}
+			if got := bytes.Compare([]byte(key), k2); want != 0 && got != want {
+				t.Fatalf("%x and %x compare as %d, want %d", key, k2, got, want)
+			}
 		}
 		inside := bytes.Compare(k2, entityKey(kindEvent, id1)) >= 0 && bytes.Compare(k2, entityEnd(kindEvent, id1)) < 0
 		if inside != (id1 == id2) {
@@ -108,7 +120,8 @@ func FuzzOpenRow(f *testing.F) {
 func FuzzParseMarker(f *testing.F) {
 	f.Add(marker{version: 1}.String())
 	f.Add(marker{version: 1, ready: true}.String())
-	f.Add("cloudstate-journal 2 whatever comes")
+	f.Add("cloudstate-journal 3 whatever comes")
+	f.Add(marker{version: formatVersion, ready: true}.String())
 	f.Add("")
 	f.Add("cloudstate-journal -1 ready")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -116,11 +129,39 @@ func FuzzParseMarker(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if m.version != formatVersion {
+		if m.version < 1 || m.version > formatVersion {
 			t.Fatalf("%q was accepted as version %d", text, m.version)
 		}
 		if again, err := parseMarker(m.String()); err != nil || again != m {
 			t.Fatalf("%q was read as %+v, which is read as %+v, %v", text, m, again, err)
+		}
+	})
+}
+
+// FuzzCutNote: a body with a note gives back what it was made of, and what else is
+// accepted is what would be made of it.
+func FuzzCutNote(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0})
+	f.Add([]byte{1, 'n', 'p'})
+	f.Add([]byte{0x81, 0x00, 'n'})
+	f.Add([]byte{5, 'n'})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) > 0 {
+			e := journal.Entry{Note: body, Payload: body[1:]}
+			parts := notedBody(e)
+			got, err := cutNote(slices.Concat(parts[:]...))
+			if err != nil || !bytes.Equal(got.Note, e.Note) || !bytes.Equal(got.Payload, e.Payload) {
+				t.Fatalf("%q came back as %q, %v", e, got, err)
+			}
+		}
+		e, err := cutNote(body)
+		if err != nil {
+			return
+		}
+		if len(e.Note) == 0 || len(e.Note)+len(e.Payload) >= len(body) {
+			t.Fatalf("%x was read as %q", body, e)
 		}
 	})
 }

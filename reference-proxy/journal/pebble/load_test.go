@@ -1,6 +1,7 @@
 package pebble_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ const (
 	lastPut   = "put"   // the last operation on the value that was acknowledged
 	begunPut  = "begun" // the last one that was begun
 	lastToken = "token" // the newest token that was handed out
+	lastPrune = "prune" // the last event that is acknowledged as pruned
+	begunCut  = "cut"   // the last one that was to be pruned
 )
 
 const (
@@ -49,6 +52,8 @@ const (
 	claimEvery    = 40
 	snapshotEvery = 5
 	deleteEvery   = 7
+	pruneEvery    = 15 // a multiple of snapshotEvery
+	noteEvery     = 4
 )
 
 func newLoad() *load {
@@ -68,6 +73,28 @@ func batchOf(last uint64) int { return int(last%3) + 1 }
 // something to flush.
 func eventText(w int, seq uint64) string {
 	return fmt.Sprintf("%d/%d/", w, seq) + strings.Repeat("x", int(seq*37%400))
+}
+
+// eventOf is event seq of a worker; some have a note.
+func eventOf(w int, seq uint64) journal.Entry {
+	e := journal.Entry{Payload: []byte(eventText(w, seq))}
+	if seq%noteEvery == 0 {
+		e.Note = []byte(fmt.Sprintf("note on %d/%d", w, seq))
+	}
+	return e
+}
+
+// valueOf is what operation op puts; some have a note.
+func valueOf(op int) journal.Entry {
+	e := journal.Entry{Payload: []byte(fmt.Sprint(op))}
+	if op%noteEvery == 0 {
+		e.Note = []byte(fmt.Sprint("note on ", op))
+	}
+	return e
+}
+
+func same(a, b journal.Entry) bool {
+	return bytes.Equal(a.Payload, b.Payload) && bytes.Equal(a.Note, b.Note)
 }
 
 // run writes until ctx ends or the store fails. It returns when all workers have.
@@ -100,14 +127,14 @@ func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
 	var err error
 	for n := 0; ctx.Err() == nil; n++ {
 		if n%claimEvery == 0 {
-			if f, err = s.Claim(ctx, journal.Shard(w)); err != nil {
+			if f, err = own(ctx, s, journal.Shard(w)); err != nil {
 				return err
 			}
 			l.ack(ctx, subject{lastToken, w}, uint64(f.Token))
 		}
-		var batch [][]byte
+		var batch []journal.Entry
 		for i := range batchOf(last) {
-			batch = append(batch, []byte(eventText(w, last+uint64(i)+1)))
+			batch = append(batch, eventOf(w, last+uint64(i)+1))
 		}
 		if err := s.Append(ctx, f, id, last, batch); err != nil {
 			return err
@@ -118,6 +145,13 @@ func (l *load) work(ctx context.Context, s *pebble.Store, w int) error {
 			if err := s.SaveSnapshot(ctx, f, id, journal.Snapshot{Seq: last, Payload: []byte(fmt.Sprint(last))}); err != nil {
 				return err
 			}
+		}
+		if n%pruneEvery == 0 {
+			l.note(subject{begunCut, w}, last)
+			if err := s.Prune(ctx, f, id, last); err != nil {
+				return err
+			}
+			l.ack(ctx, subject{lastPrune, w}, last)
 		}
 		if err := l.put(ctx, s, f, w, n+1); err != nil {
 			return err
@@ -134,7 +168,7 @@ func (l *load) put(ctx context.Context, s *pebble.Store, f journal.Fence, w, op 
 	if op%deleteEvery == 0 {
 		err = s.DeleteValue(ctx, f, workerID(w), version)
 	} else {
-		_, err = s.PutValue(ctx, f, workerID(w), version, []byte(fmt.Sprint(op)))
+		_, err = s.PutValue(ctx, f, workerID(w), version, valueOf(op))
 	}
 	if err != nil {
 		return err
@@ -197,7 +231,10 @@ func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
 	}
 	for w := range workers {
 		id := workerID(w)
-		last := uint64(0)
+		last, err := prunedThrough(ctx, s, w, before[subject{lastPrune, w}], after[subject{begunCut, w}])
+		if err != nil {
+			wrong = append(wrong, err)
+		}
 		for more := true; more; {
 			recs, m, err := s.Read(ctx, id, last, journal.Chunk{Records: 100})
 			if err != nil {
@@ -206,8 +243,8 @@ func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
 			}
 			for _, r := range recs {
 				last++
-				if r.Seq != last || string(r.Payload) != eventText(w, last) {
-					complain("worker %d: event %d is %d %.20q", w, last, r.Seq, r.Payload)
+				if r.Seq != last || !same(r.Entry, eventOf(w, last)) {
+					complain("worker %d: event %d is %d %.20q, noted %q", w, last, r.Seq, r.Payload, r.Note)
 				}
 			}
 			more = m
@@ -225,15 +262,34 @@ func check(ctx context.Context, s *pebble.Store, before, after ledger) error {
 		if err := checkValue(ctx, s, w, int(before[subject{lastPut, w}]), int(after[subject{begunPut, w}])); err != nil {
 			wrong = append(wrong, err)
 		}
-		f, err := s.Claim(ctx, journal.Shard(w))
+		f, err := own(ctx, s, journal.Shard(w))
 		if token := before[subject{lastToken, w}]; err != nil || uint64(f.Token) <= token {
 			complain("worker %d: token %d was handed out, now %d (%w)", w, token, f.Token, err)
 		}
-		if err := s.Append(ctx, f, id, last, nil); err != nil {
-			complain("worker %d: the next append: %w", w, err)
+		if err := s.Adopt(ctx, f, id, last); err != nil {
+			complain("worker %d: adoption at %d: %w", w, last, err)
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// prunedThrough returns the last event of a worker that is pruned: acked, or one that was
+// begun after it. A snapshot must stand for it.
+func prunedThrough(ctx context.Context, s *pebble.Store, w int, acked, begun uint64) (uint64, error) {
+	_, _, err := s.Read(ctx, workerID(w), 0, journal.Chunk{Records: 1})
+	through := uint64(0)
+	var pruned *journal.PrunedError
+	if errors.As(err, &pruned) {
+		through = pruned.Through
+	}
+	if through < acked || through > begun {
+		return through, fmt.Errorf("worker %d: events are pruned through %d (%w); acknowledged was %d, begun %d", w, through, err, acked, begun)
+	}
+	snap, _, err := s.LatestSnapshot(ctx, workerID(w))
+	if err != nil || snap.Seq < through {
+		return through, fmt.Errorf("worker %d: events are pruned through %d, the snapshot is of %d (%w)", w, through, snap.Seq, err)
+	}
+	return through, nil
 }
 
 // ends says whether an append ends at seq.
@@ -253,7 +309,7 @@ func checkValue(ctx context.Context, s *pebble.Store, w, acked, begun int) error
 	}
 	for op := acked; op <= begun; op++ {
 		absent := op%deleteEvery == 0
-		if absent && !v.Found || !absent && v.Found && string(v.Payload) == fmt.Sprint(op) && v.Version == uint64(op%deleteEvery) {
+		if absent && !v.Found || !absent && v.Found && same(v.Entry, valueOf(op)) && v.Version == uint64(op%deleteEvery) {
 			return nil
 		}
 	}

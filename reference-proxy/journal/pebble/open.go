@@ -15,7 +15,8 @@ import (
 )
 
 // Open opens the store in the directory path, or makes it if path is empty or does
-// not exist. The directory belongs to the store until Close.
+// not exist. The directory belongs to the store until Close. One that an earlier
+// version wrote is upgraded, after which that version refuses it.
 //
 // Errors: ErrInUse if another process has it open, ErrFormat if it is not a store or one of
 // a newer version, ErrCorrupt if it is damaged, and whatever the operating system says,
@@ -36,7 +37,8 @@ func Open(path string, o Options) (*Store, error) {
 		seed:    maphash.MakeSeed(),
 		durable: &pebble.WriteOptions{Sync: !o.DangerouslyNoSync},
 	}
-	s.owners.newest = map[journal.Shard]*owner{}
+	s.owners.shards = map[journal.Shard]*owner{}
+	s.leases.alive = map[journal.Holder]*lease{}
 	for i := range s.stripes {
 		s.stripes[i].init(o.LastSeqs)
 	}
@@ -80,6 +82,9 @@ func (s *Store) openEngine(o Options) error {
 	if err := s.inspect(*po); err != nil {
 		return err
 	}
+	if err := s.dir.upgrade(); err != nil {
+		return err
+	}
 	var err error
 	if s.db, err = pebble.Open(s.dir.engine(), po); err != nil {
 		return s.openTrouble(err)
@@ -113,7 +118,7 @@ func (s *Store) create(po pebble.Options) error {
 	if err := db.Close(); err != nil {
 		return s.openTrouble(err)
 	}
-	return s.dir.created()
+	return s.dir.mark(true)
 }
 
 // openTrouble says what Pebble's refusal means. Pebble marks few of its errors; but where a

@@ -1,10 +1,13 @@
 package pebble
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
 // A row is a CRC-32C, big endian, over its key and its body, and then the body. With
@@ -12,8 +15,11 @@ import (
 const sumBytes = 4
 
 // numberBytes is the size of the sequence number, version or token that the bodies
-// of snapshots, values and fences begin with, big endian.
+// of snapshots, values, owners and prune marks begin with, big endian.
 const numberBytes = 8
+
+// notedValue is set in the version of a value that has a note. Versions stay below it.
+const notedValue = 1 << 63
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -78,4 +84,45 @@ func rowSize(parts ...[]byte) int {
 
 func numberOf(n uint64) []byte {
 	return binary.BigEndian.AppendUint64(make([]byte, 0, numberBytes), n)
+}
+
+// notedBody is the body of an entry that has a note, in parts: the note's length, the
+// note, the payload.
+func notedBody(e journal.Entry) [3][]byte {
+	return [3][]byte{binary.AppendUvarint(nil, uint64(len(e.Note))), e.Note, e.Payload}
+}
+
+// cutNote is the inverse of notedBody. The entry shares body's memory.
+func cutNote(body []byte) (journal.Entry, error) {
+	n, size := binary.Uvarint(body)
+	if size <= 0 || n == 0 || n > uint64(len(body)-size) {
+		return journal.Entry{}, fmt.Errorf("%w: a note of %d bytes in %d", errRowShort, n, len(body))
+	}
+	return journal.Entry{Note: body[size : size+int(n)], Payload: body[size+int(n):]}, nil
+}
+
+// cloned copies e into memory of its own.
+func cloned(e journal.Entry) journal.Entry {
+	return journal.Entry{Payload: bytes.Clone(e.Payload), Note: bytes.Clone(e.Note)}
+}
+
+// openEvent opens an event's row, which is found under key. The entry shares its memory.
+func openEvent(key, row []byte, note bool) (journal.Entry, error) {
+	body, err := openRow(key, row)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	if note {
+		return cutNote(body)
+	}
+	return journal.Entry{Payload: body}, nil
+}
+
+// valueEntry returns the entry of a value from its number and what follows that, whose
+// memory it shares.
+func valueEntry(number uint64, rest []byte) (journal.Entry, error) {
+	if number&notedValue == 0 {
+		return journal.Entry{Payload: rest}, nil
+	}
+	return cutNote(rest)
 }

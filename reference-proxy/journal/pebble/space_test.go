@@ -37,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 	o := options(t, vfs.NewMem())
 	o.FreeSpace, o.ReserveBytes, o.SpaceCheck = d.freeSpace, 1_000_000, time.Nanosecond
 	s := open(t, "data", o)
-	f, err := s.Claim(ctx, 1)
+	f, err := own(ctx, s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(s.Append(ctx, f, cart, 0, [][]byte{[]byte("one")}))
-	_, err = s.PutValue(ctx, f, cart, 0, []byte("v"))
+	must(s.Append(ctx, f, cart, 0, entriesOf("one")))
+	_, err = s.PutValue(ctx, f, cart, 0, journal.Entry{Payload: []byte("v")})
 	must(err)
 
 	full := func(err error) {
@@ -63,31 +63,33 @@ func TestFullDisk(t *testing.T) {
 	}
 	d.free.Store(1_000_100) // above the reserve, but not by what a write may come to
 	for range 3 {
-		full(s.Append(ctx, f, cart, 1, [][]byte{[]byte("two")}))
+		full(s.Append(ctx, f, cart, 1, entriesOf("two")))
 		full(s.SaveSnapshot(ctx, f, cart, journal.Snapshot{Seq: 1}))
-		_, err = s.PutValue(ctx, f, cart, 1, []byte("w"))
+		_, err = s.PutValue(ctx, f, cart, 1, journal.Entry{Payload: []byte("w")})
 		full(err)
 	}
-	// A wrong expectation is told as such, and an empty append writes nothing.
-	if err := s.Append(ctx, f, cart, 9, [][]byte{[]byte("x")}); !errors.Is(err, journal.ErrConflict) {
+	// A wrong expectation is told as such, and adoption writes nothing.
+	if err := s.Append(ctx, f, cart, 9, entriesOf("x")); !errors.Is(err, journal.ErrConflict) {
 		t.Fatal(err)
 	}
-	must(s.Append(ctx, f, cart, 1, nil))
+	must(s.Adopt(ctx, f, cart, 1))
 	recs, _, err := s.Read(ctx, cart, 0, journal.Chunk{})
 	if err != nil || len(recs) != 1 {
 		t.Fatalf("read on a full disk: %d events, %v", len(recs), err)
 	}
 
 	d.free.Store(300_000) // ownership and deletes may use most of the reserve
-	f, err = s.Claim(ctx, 1)
+	f, err = own(ctx, s, 1)
 	must(err)
 	must(s.DeleteValue(ctx, f, cart, 1))
 	d.free.Store(200_000)
-	_, err = s.Claim(ctx, 1)
+	_, err = s.Claim(ctx, 1, f.Token, f.Holder)
 	full(err)
+	full(s.Release(ctx, f))
+	must(s.RenewLease(ctx, f.Holder, 1)) // leases take no room
 
 	d.free.Store(5_000_000)
-	must(s.Append(ctx, f, cart, 1, [][]byte{[]byte("two")}))
+	must(s.Append(ctx, f, cart, 1, entriesOf("two")))
 }
 
 // TestSpaceIsLookedAtSeldom: a look is good for its time and for the room that it found, no more.
@@ -98,7 +100,7 @@ func TestSpaceIsLookedAtSeldom(t *testing.T) {
 	o := options(t, vfs.NewMem())
 	o.FreeSpace, o.ReserveBytes, o.SpaceCheck = d.freeSpace, 1_000_000, time.Hour
 	s := open(t, "data", o)
-	f, err := s.Claim(ctx, 1)
+	f, err := own(ctx, s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,7 @@ func TestSpaceIsLookedAtSeldom(t *testing.T) {
 	d.free.Store(0) // nobody looks, yet
 	last := uint64(0)
 	for err == nil && last < 1000 {
-		if err = s.Append(ctx, f, cart, last, [][]byte{make([]byte, 1000)}); err == nil {
+		if err = s.Append(ctx, f, cart, last, []journal.Entry{{Payload: make([]byte, 1000)}}); err == nil {
 			last++
 		}
 	}
@@ -136,11 +138,11 @@ func TestSpaceUnknown(t *testing.T) {
 			o := options(t, vfs.NewMem())
 			set(&o)
 			s := open(t, "data", o)
-			f, err := s.Claim(ctx, 1)
+			f, err := own(ctx, s, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Append(ctx, f, cart, 0, [][]byte{[]byte("one")}); err != nil {
+			if err := s.Append(ctx, f, cart, 0, entriesOf("one")); err != nil {
 				t.Fatal(err)
 			}
 		})

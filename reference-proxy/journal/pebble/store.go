@@ -34,6 +34,7 @@ type Store struct {
 	closed bool
 
 	owners  owners
+	leases  leases
 	seed    maphash.Seed
 	stripes [stripeCount]stripe
 }
@@ -76,7 +77,7 @@ func (s *Store) write(ctx context.Context, w write) error {
 		return err
 	}
 	defer leave()
-	release, err := s.owners.hold(w.fence)
+	release, err := s.hold(w.fence)
 	if err != nil {
 		return err
 	}

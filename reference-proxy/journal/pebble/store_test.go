@@ -1,9 +1,12 @@
 package pebble_test
 
 import (
+	"context"
+	"crypto/rand"
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
@@ -58,11 +61,12 @@ func TestStore(t *testing.T) {
 		name string
 		path func(t *testing.T) string
 		with func(o *pebble.Options)
+		try  journaltest.Effort
 	}{
-		{"on disk", func(t *testing.T) string { return t.TempDir() }, func(*pebble.Options) {}},
+		{"on disk", func(t *testing.T) string { return t.TempDir() }, func(*pebble.Options) {}, journaltest.Effort{}},
 		{"small", func(*testing.T) string { return "data" }, func(o *pebble.Options) {
 			o.FS, o.MemTableBytes, o.LastSeqs, o.CacheBytes = vfs.NewMem(), 64<<10, 1, 64<<10
-		}},
+		}, journaltest.Effort{Checks: 30, Entities: 200}}, // every look-up is a slow one
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			where := map[journal.Store]func(t *testing.T) journal.Store{}
@@ -80,7 +84,7 @@ func TestStore(t *testing.T) {
 				}
 				return again(t)
 			}
-			journaltest.Run(t, begin, journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
+			journaltest.Run(t, begin, journaltest.Try(c.try), journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -88,4 +92,32 @@ func TestStore(t *testing.T) {
 			}))
 		})
 	}
+}
+
+// own claims shard for a holder that has just begun its lease, whoever has it.
+func own(ctx context.Context, s *pebble.Store, shard journal.Shard) (journal.Fence, error) {
+	o, err := s.ReadOwner(ctx, shard)
+	if err != nil {
+		return journal.Fence{}, err
+	}
+	l, _, err := s.ReadLease(ctx, o.Holder)
+	if err != nil {
+		return journal.Fence{}, err
+	}
+	if err := s.EndLease(ctx, o.Holder, l.Beat); err != nil {
+		return journal.Fence{}, err
+	}
+	h := journal.Holder(rand.Text())
+	if err := s.BeginLease(ctx, h, time.Second); err != nil {
+		return journal.Fence{}, err
+	}
+	return s.Claim(ctx, shard, o.Token, h)
+}
+
+func entriesOf(payloads ...string) []journal.Entry {
+	var out []journal.Entry
+	for _, p := range payloads {
+		out = append(out, journal.Entry{Payload: []byte(p)})
+	}
+	return out
 }
