@@ -86,6 +86,9 @@ const (
 	OpSend
 	// OpWrite makes Write durable, following position Position; then call Written or WriteFailed.
 	OpWrite
+	// OpConfirm makes sure that nobody else can have changed the entity: what is to be
+	// answered, without a write, must not be out of date. Then call Confirmed or Disowned.
+	OpConfirm
 	// OpSnapshot stores Snapshot as covering everything up to Position. Its failure is
 	// only logged (ES-21).
 	OpSnapshot
@@ -120,7 +123,7 @@ const (
 	activating              // OpActivate is out
 	ready                   // nothing outstanding
 	awaiting                // a command is at the user function
-	writing                 // its reply is in, its write is out
+	settling                // its reply is in, its write or confirmation is out
 	ended                   // OpRetire is out
 )
 
@@ -137,8 +140,9 @@ type Machine struct {
 	position uint64 // sequence number of the last event, or the value's version
 	lastID   int64  // command ids restart at 1 with each stream (ES-14, ES-15)
 	current  *Command
-	answer   Answer // of current, while its write is out
-	doomed   string // while writing: the stream is gone and why; end once the write is known
+	answer   Answer // of current, while settling
+	replay   bool   // while settling: activate anew after it, for the user function's state is ahead of the store's
+	doomed   string // while settling: the stream is gone and why; end once the outcome is known
 	draining bool
 	queue    []*Command
 	out      []Instruction
@@ -240,45 +244,68 @@ func (m *Machine) Received(msg []byte) {
 }
 
 func (m *Machine) replied(a Answer) {
-	wants := a.Write.Op != WriteNone || a.Snapshot != nil
+	m.state = settling
 	if f := a.Outcome.Failure; f != nil {
 		// A failure persists nothing, whatever else it carries (ES-36, VE-20). What the
 		// user function may have applied to its own state is undone by a replay, at once
 		// and before any further command (ES-34).
-		a.Outcome.Effects = nil
-		m.settleCurrent(a.Outcome)
-		if f.Restart || wants {
-			m.out = append(m.out, Instruction{Op: OpCloseStream})
-			m.activate()
-			return
-		}
-		m.next()
-		return
+		m.replay = f.Restart || a.Write.Op != WriteNone || a.Snapshot != nil
+		a.Outcome.Effects, a.Write, a.Snapshot = nil, Write{}, nil
 	}
-	if a.Write.Op == WriteNone {
-		m.settleCurrent(a.Outcome)
-		m.next()
-		return
-	}
-	m.state = writing
 	m.answer = a
+	if a.Write.Op == WriteNone {
+		m.out = append(m.out, Instruction{Op: OpConfirm})
+		return
+	}
 	m.out = append(m.out, Instruction{Op: OpWrite, Write: a.Write, Position: m.position})
 }
 
 // Written says that the write is durable and that it reached position.
 func (m *Machine) Written(position uint64) {
 	m.position = position
-	a := m.answer
-	m.answer = Answer{}
+	m.settled()
+}
+
+// Confirmed says that the answer may leave.
+func (m *Machine) Confirmed() { m.settled() }
+
+func (m *Machine) settled() {
+	a, replay := m.answer, m.replay
+	m.answer, m.replay = Answer{}, false
 	m.settleCurrent(a.Outcome)
 	if a.Snapshot != nil {
-		m.out = append(m.out, Instruction{Op: OpSnapshot, Snapshot: a.Snapshot, Position: position})
+		m.out = append(m.out, Instruction{Op: OpSnapshot, Snapshot: a.Snapshot, Position: m.position})
 	}
-	if m.doomed != "" {
+	switch {
+	case m.doomed != "":
 		m.end(nil, m.fault(m.texts.Queued), "")
+	case replay:
+		m.reload()
+	default:
+		m.next()
+	}
+}
+
+// Disowned says that somebody else may have changed the entity, so that what the user
+// function holds of it is worth nothing. It comes instead of Confirmed, and then the answer
+// does not leave, but fault; or while the machine is idle, and then it ends.
+// Commands that wait were not sent: they are, to what is loaded anew.
+func (m *Machine) Disowned(fault *Fault) {
+	if m.state != settling && m.state != ready {
 		return
 	}
-	m.next()
+	m.answer, m.replay = Answer{}, false
+	if m.current != nil {
+		m.settleCurrent(Outcome{Fault: fault})
+	}
+	switch {
+	case m.doomed != "":
+		m.end(nil, m.fault(m.texts.Queued), "")
+	case len(m.queue) > 0:
+		m.reload()
+	default:
+		m.letGo()
+	}
 }
 
 // WriteFailed says that the write is not known to be durable. The instance ends:
@@ -320,8 +347,7 @@ func (m *Machine) TimedOut(after string) {
 // (ES-45, ES-46).
 func (m *Machine) Passivate() {
 	if m.state == ready {
-		m.out = append(m.out, Instruction{Op: OpCloseStream}, Instruction{Op: OpRetire})
-		m.state = ended
+		m.letGo()
 	}
 }
 
@@ -337,6 +363,18 @@ func (m *Machine) over() bool { return m.state == ended || m.doomed != "" }
 func (m *Machine) activate() {
 	m.state = activating
 	m.out = append(m.out, Instruction{Op: OpActivate})
+}
+
+// reload lets go of the stream and begins another, with what is stored.
+func (m *Machine) reload() {
+	m.out = append(m.out, Instruction{Op: OpCloseStream})
+	m.activate()
+}
+
+// letGo ends the machine in order, when nothing is outstanding.
+func (m *Machine) letGo() {
+	m.out = append(m.out, Instruction{Op: OpCloseStream}, Instruction{Op: OpRetire})
+	m.state = ended
 }
 
 func (m *Machine) next() {
@@ -366,10 +404,10 @@ func (m *Machine) violation(text, detail string) {
 	m.fail(m.fault(text), m.fault(m.texts.Queued), detail)
 }
 
-// fail ends the instance, but not before a write that is out has become known: its
-// command's events may be durable, and then its caller is told so.
+// fail ends the instance, but not before a write or confirmation that is out has become
+// known: its command's events may be durable, and then its caller is told so.
 func (m *Machine) fail(current, queued *Fault, detail string) {
-	if m.state == writing {
+	if m.state == settling {
 		m.report(detail)
 		m.doomed = detail
 		m.settleQueue(queued)

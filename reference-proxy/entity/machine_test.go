@@ -21,23 +21,25 @@ type world struct {
 	machine *entity.Machine
 	spare   []entity.Instruction
 
-	names    int
-	given    map[string]*entity.Command // submitted, by payload
-	settled  map[string]bool
-	order    []string // of submission, without what was abandoned
-	sent     []string // in the order of OpSend
-	inFlight int64    // id of the command at the user function, 0 for none
-	lastID   int64
-	writing  bool
-	stored   uint64 // the journal's length
-	begun    bool   // a stream is open or being opened
-	closed   bool
-	ended    bool
+	names              int
+	given              map[string]*entity.Command // submitted, by payload
+	settled            map[string]bool
+	order              []string // of submission, without what was abandoned
+	sent               []string // in the order of OpSend
+	inFlight           int64    // id of the command at the user function, 0 for none
+	lastID             int64
+	writing            bool
+	asked              bool   // an OpConfirm is out
+	stored             uint64 // the journal's length
+	durable, confirmed bool   // what an answer that comes now stands on
+	begun              bool   // a stream is open or being opened
+	closed             bool
+	ended              bool
 }
 
 // TestLaws: at most one command at a time (ES-13), ids 1, 2, 3 on each stream (ES-14, ES-15), in the order in which
 // they came (ES-13, ES-35), each caller answered exactly once (LIM-22), and a command with events only after its write
-// (ES-20), whatever the user function, the store, the timers and the callers do.
+// (ES-20), one without only when it was confirmed, whatever the user function, the store, the timers and the callers do.
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{t: t, machine: entity.NewMachine(es.Protocol{}, "e", 3), given: map[string]*entity.Command{}, settled: map[string]bool{}}
@@ -67,7 +69,7 @@ func TestLaws(t *testing.T) {
 }
 
 func (w *world) step() {
-	switch rapid.IntRange(0, 11).Draw(w.t, "input") {
+	switch rapid.IntRange(0, 12).Draw(w.t, "input") {
 	case 0, 1, 2:
 		w.names++
 		name := fmt.Sprint("c", w.names)
@@ -98,6 +100,11 @@ func (w *world) step() {
 		w.machine.Drain()
 	case 11:
 		w.finishWrite(rapid.Bool().Draw(w.t, "write succeeds"))
+		w.confirm(rapid.Bool().Draw(w.t, "confirmed"))
+	case 12:
+		if w.machine.Idle() {
+			w.machine.Disowned(nil)
+		}
 	}
 }
 
@@ -153,7 +160,7 @@ func (w *world) obey() {
 func (w *world) one(i entity.Instruction) {
 	switch i.Op { //nolint:exhaustive // the others change nothing that the laws speak of
 	case entity.OpActivate:
-		if w.inFlight != 0 || w.writing {
+		if w.inFlight != 0 || w.writing || w.asked {
 			w.t.Fatal("a new stream while a command was outstanding")
 		}
 		w.begun, w.closed, w.lastID = true, false, 0
@@ -179,6 +186,11 @@ func (w *world) one(i entity.Instruction) {
 		}
 		w.writing = true
 		w.stored += uint64(len(i.Write.Events)) // if it succeeds
+	case entity.OpConfirm:
+		if w.writing || w.asked || w.inFlight == 0 {
+			w.t.Fatal("nothing to confirm")
+		}
+		w.asked = true
 	case entity.OpSettle:
 		name := string(i.Command.Payload)
 		if w.settled[name] {
@@ -186,6 +198,12 @@ func (w *world) one(i entity.Instruction) {
 		}
 		if w.writing && i.Outcome.Fault == nil {
 			w.t.Fatalf("%s was answered before its events were durable", name)
+		}
+		if i.Outcome.Fault == nil && !w.durable && !w.confirmed {
+			w.t.Fatalf("%s was answered without a confirmation", name)
+		}
+		if w.asked && i.Command.Payload != nil && len(w.sent) > 0 && w.sent[len(w.sent)-1] == name {
+			w.t.Fatalf("%s got an outcome before it was confirmed or not", name)
 		}
 		w.settled[name] = true
 		if len(w.sent) > 0 && w.sent[len(w.sent)-1] == name {
@@ -220,16 +238,36 @@ func (w *world) finishWrite(ok bool) {
 	}
 	w.writing = false
 	if ok {
+		w.durable = true
 		w.machine.Written(w.stored)
+		w.obey()
+		w.durable = false
 		return
 	}
 	w.machine.WriteFailed(&entity.Fault{Class: entity.FaultStore, Text: "x"}, "")
+}
+
+// confirm answers an OpConfirm that is out.
+func (w *world) confirm(ok bool) {
+	if !w.asked {
+		return
+	}
+	w.asked = false
+	if !ok {
+		w.machine.Disowned(&entity.Fault{Class: entity.FaultStoreUnavailable, Text: "x"})
+		return
+	}
+	w.confirmed = true
+	w.machine.Confirmed()
+	w.obey()
+	w.confirmed = false
 }
 
 // finish lets everything that is out come in, as the driver's time-outs would.
 func (w *world) finish() {
 	for range 100 {
 		w.finishWrite(true)
+		w.confirm(true)
 		w.obey()
 		w.machine.TimedOut("1m")
 		w.obey()

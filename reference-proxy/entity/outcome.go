@@ -59,9 +59,12 @@ const (
 	FaultUnavailable
 	// FaultTimeout means that the user function did not answer within the command time-out.
 	FaultTimeout
-	// FaultStore means that the store could not be read or written, or did not say whether it
-	// wrote (ES-42, ES-61, VE-22, VE-23).
+	// FaultStore means that what is stored cannot be read, or what is to be stored
+	// cannot be written, now or later (ES-42, ES-61, VE-22, VE-23).
 	FaultStore
+	// FaultStoreUnavailable means that the store cannot be reached, that it did not say whether it
+	// wrote, or that another node owns the entity: the caller may try again (SERV-55).
+	FaultStoreUnavailable
 	// FaultStoreFull means that the store has no room left; nothing of this command is durable.
 	FaultStoreFull
 	// FaultOverload means that the instance's queue or the node's instance table is full.

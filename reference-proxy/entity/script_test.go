@@ -98,6 +98,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 		var at int
 		d.ScanArgs(t, "at", &at)
 		s.machine.Written(uint64(at))
+	case "confirmed":
+		s.machine.Confirmed()
+	case "disowned":
+		s.machine.Disowned(&entity.Fault{Class: entity.FaultStoreUnavailable, Text: d.Input})
 	case "write-failed":
 		s.machine.WriteFailed(&entity.Fault{Class: entity.FaultStore, Text: d.Input}, "")
 	case "stream-ended":
@@ -164,6 +168,8 @@ func (s *script) render(i entity.Instruction) string {
 		default:
 			return fmt.Sprintf("delete version %d", i.Position)
 		}
+	case entity.OpConfirm:
+		return "confirm"
 	case entity.OpSnapshot:
 		return fmt.Sprintf("store snapshot at %d", i.Position)
 	case entity.OpSettle:
@@ -181,7 +187,7 @@ func (s *script) render(i entity.Instruction) string {
 
 var classes = map[entity.FaultClass]string{
 	entity.FaultProtocol: "protocol", entity.FaultUnavailable: "unavailable", entity.FaultTimeout: "time-out",
-	entity.FaultStore: "store", entity.FaultOverload: "overload",
+	entity.FaultStore: "store", entity.FaultStoreUnavailable: "store unavailable", entity.FaultOverload: "overload",
 }
 
 func outcome(o entity.Outcome) string {

@@ -13,11 +13,12 @@ type (
 
 // The classes of faults, as [entity.FaultClass] defines them.
 const (
-	FaultProtocol    = entity.FaultProtocol
-	FaultUnavailable = entity.FaultUnavailable
-	FaultTimeout     = entity.FaultTimeout
-	FaultStore       = entity.FaultStore
-	FaultStoreFull   = entity.FaultStoreFull
-	FaultOverload    = entity.FaultOverload
-	FaultShutdown    = entity.FaultShutdown
+	FaultProtocol         = entity.FaultProtocol
+	FaultUnavailable      = entity.FaultUnavailable
+	FaultTimeout          = entity.FaultTimeout
+	FaultStore            = entity.FaultStore
+	FaultStoreUnavailable = entity.FaultStoreUnavailable
+	FaultStoreFull        = entity.FaultStoreFull
+	FaultOverload         = entity.FaultOverload
+	FaultShutdown         = entity.FaultShutdown
 )

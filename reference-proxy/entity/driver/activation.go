@@ -50,13 +50,13 @@ func (in *instance) run(a *activation) {
 	in.receive(a)
 }
 
-// load brings the user function up to date: it reads the state, opens the stream,
-// sends init and replays.
+// load brings the user function up to date: under a fence it reads the state, opens the
+// stream, sends init and replays, and then adopts what it read.
 func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, detail string) {
 	texts := in.typ.kind.protocol().Texts()
 	storeFailed := func(err error) (uint64, *entity.Fault, string) {
 		in.storeFailed(err)
-		return 0, storeFault(err, texts.Load), ""
+		return 0, loadFault(err, texts.Load), ""
 	}
 	fence, err := in.host.owner.Fence(a.ctx, in.id)
 	if err != nil {
@@ -79,6 +79,9 @@ func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, d
 	}
 	position, err = in.typ.kind.load(a.ctx, in.host.store, in.typ.Service, in.id, in.host.cfg.Replay, open,
 		func(msg []byte) error { return in.replay(a, msg) })
+	if err == nil {
+		err = in.typ.kind.adopt(a.ctx, in.host.store, fence, in.id, position)
+	}
 	var refused *openError
 	var broken *sendError
 	switch {

@@ -142,24 +142,54 @@ func text(s string) *anypb.Any {
 	return a
 }
 
-// claims is an owner that claims the one shard when it is asked first, and again after a loss.
+// claims is an owner that claims the one shard when it is asked first, and again after a loss. A test may let its lease
+// lapse, or another owner have the shard.
 type claims struct {
-	store journal.Ownership
-	mu    sync.Mutex
-	fence *journal.Fence
+	store  journal.Store
+	mu     sync.Mutex
+	holder journal.Holder
+	fence  *journal.Fence
+	lapsed chan struct{} // while not nil, nothing is held and Fence waits for it
+	refuse error         // of Fence
+}
+
+func newClaims(store journal.Store, h journal.Holder) *claims {
+	if err := store.BeginLease(context.Background(), h, time.Minute); err != nil {
+		panic(err)
+	}
+	return &claims{store: store, holder: h}
 }
 
 func (c *claims) Fence(ctx context.Context, _ journal.EntityID) (journal.Fence, error) {
 	c.mu.Lock()
+	lapsed := c.lapsed
+	c.mu.Unlock()
+	if lapsed != nil {
+		<-lapsed
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.refuse != nil {
+		return journal.Fence{}, c.refuse
+	}
 	if c.fence == nil {
-		f, err := c.store.Claim(ctx, 0)
+		owner, err := c.store.ReadOwner(ctx, 0)
+		if err != nil {
+			return journal.Fence{}, err
+		}
+		f, err := c.store.Claim(ctx, 0, owner.Token, c.holder)
 		if err != nil {
 			return journal.Fence{}, err
 		}
 		c.fence = &f
 	}
 	return *c.fence, nil
+}
+
+func (c *claims) Held(f journal.Fence) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fence != nil && *c.fence == f && c.lapsed == nil
 }
 
 func (c *claims) Lost(f journal.Fence) {
@@ -170,6 +200,37 @@ func (c *claims) Lost(f journal.Fence) {
 	}
 }
 
+// lapse makes the lease lapse until heal.
+func (c *claims) lapse() (heal func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan struct{})
+	c.lapsed = ch
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.lapsed = nil
+		close(ch)
+	}
+}
+
+// takeOver gives the shard to another owner, which the store knows and this one learns at once.
+func (r *rig) takeOver() *claims {
+	c := r.owner
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, _, _ := r.store.ReadLease(r.t.Context(), c.holder)
+	if err := r.store.EndLease(r.t.Context(), c.holder, l.Beat); err != nil {
+		r.t.Fatal(err)
+	}
+	c.holder += "'"
+	if err := r.store.BeginLease(r.t.Context(), c.holder, time.Minute); err != nil {
+		r.t.Fatal(err)
+	}
+	c.fence = nil
+	return newClaims(r.store, "another"+c.holder)
+}
+
 // rig is a host with one entity type, the fake user function, and a memory store
 // that a test may make fail.
 type rig struct {
@@ -178,6 +239,7 @@ type rig struct {
 	typ     *Type
 	streams *fakeStreams
 	store   *faultyStore
+	owner   *claims
 	reports chan string
 }
 
@@ -185,10 +247,33 @@ type faultyStore struct {
 	journal.Store
 	mu     sync.Mutex
 	append error
+	adopt  error
 	hold   chan struct{} // while not nil, appends wait for it
+
+	holdPrune chan struct{} // while not nil, removals wait for it
 }
 
-func (s *faultyStore) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, payloads [][]byte) error {
+func (s *faultyStore) Adopt(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {
+	s.mu.Lock()
+	err := s.adopt
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.Store.Adopt(ctx, f, id, expected)
+}
+
+func (s *faultyStore) Prune(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+	s.mu.Lock()
+	hold := s.holdPrune
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	return s.Store.Prune(ctx, f, id, through)
+}
+
+func (s *faultyStore) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, events []journal.Entry) error {
 	s.mu.Lock()
 	err, hold := s.append, s.hold
 	s.mu.Unlock()
@@ -198,7 +283,7 @@ func (s *faultyStore) Append(ctx context.Context, f journal.Fence, id journal.En
 	if err != nil {
 		return err
 	}
-	return s.Store.Append(ctx, f, id, expected, payloads)
+	return s.Store.Append(ctx, f, id, expected, events)
 }
 
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -214,7 +299,8 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 		t: t, typ: EventSourced("Svc", "svc", 0), streams: &fakeStreams{opened: make(chan *fakeStream, 16)},
 		store: &faultyStore{Store: memory.New()}, reports: make(chan string, 16),
 	}
-	r.host = NewHost(cfg, r.streams, r.store, &claims{store: r.store}, func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
+	r.owner = newClaims(r.store, "node")
+	r.host = NewHost(cfg, r.streams, r.store, r.owner, func(s string) { r.reports <- s }, slog.New(slog.DiscardHandler))
 	return r
 }
 

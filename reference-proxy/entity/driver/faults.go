@@ -9,15 +9,70 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
 )
 
-// storeFault sorts a store's error by what the caller can do about it.
-func storeFault(err error, text string) *entity.Fault {
-	if errors.Is(err, journal.ErrFull) {
-		return &entity.Fault{Class: entity.FaultStoreFull, Text: "the store is full: " + text}
+// What callers are told who may try again (SERV-55); each says whether the command may
+// have been carried out.
+const (
+	textHeld        = "another node serves the entity; the command was not carried out, try again"
+	textTakenOver   = "the entity was changed by another node meanwhile; the command was not carried out, try again"
+	textUnreachable = "the store cannot be reached; the command was not carried out, try again"
+	textUnknown     = "the store did not say whether it wrote; the command may have been carried out"
+	textNotWritten  = "the store did not write; the command was not carried out, try again"
+	textUnconfirmed = "it is not sure that this node still serves the entity; nothing was changed, try again"
+)
+
+// loadFault sorts why an instance could not be loaded or adopted, by what the caller can
+// do about it. text is the fixed text for what no second try mends.
+func loadFault(err error, text string) *entity.Fault {
+	switch {
+	case lasting(err):
+		return lastingFault(err, text)
+	case errors.Is(err, journal.ErrHeld):
+		return again(textHeld)
+	case errors.Is(err, journal.ErrFenced), errors.Is(err, journal.ErrConflict), errors.Is(err, journal.ErrPruned):
+		return again(textTakenOver)
+	default:
+		return again(textUnreachable)
 	}
-	return &entity.Fault{Class: entity.FaultStore, Text: text}
 }
 
-func fenced(err error) bool { return errors.Is(err, journal.ErrFenced) }
+// writeFault is loadFault for a write.
+func writeFault(err error, text string) *entity.Fault {
+	switch {
+	case !journal.NotWritten(err):
+		return again(textUnknown)
+	case lasting(err):
+		return lastingFault(err, text)
+	case errors.Is(err, journal.ErrFenced), errors.Is(err, journal.ErrConflict), errors.Is(err, journal.ErrHeld):
+		return again(textTakenOver)
+	default:
+		return again(textNotWritten)
+	}
+}
+
+// lasting tells what trying again does not mend.
+func lasting(err error) bool {
+	for _, l := range []error{journal.ErrCorrupt, journal.ErrFull, journal.ErrTooLarge, journal.ErrInvalid, journal.ErrFormat} {
+		if errors.Is(err, l) {
+			return true
+		}
+	}
+	return false
+}
+
+func lastingFault(err error, text string) *entity.Fault {
+	switch {
+	case errors.Is(err, journal.ErrFull):
+		return &entity.Fault{Class: entity.FaultStoreFull, Text: "the store is full: " + text}
+	case errors.Is(err, journal.ErrCorrupt):
+		return &entity.Fault{Class: entity.FaultStore, Text: "what is stored of the entity is damaged: " + text}
+	default:
+		return &entity.Fault{Class: entity.FaultStore, Text: text}
+	}
+}
+
+func again(text string) *entity.Fault {
+	return &entity.Fault{Class: entity.FaultStoreUnavailable, Text: text}
+}
 
 // classify tells a stream that the user function ended from one that was lost.
 func classify(err error) (entity.FaultClass, string) {

@@ -31,10 +31,16 @@ type Streams interface {
 	EntityStream(ctx context.Context, method string) (Stream, error)
 }
 
-// Owner says under which fence this node writes an entity.
+// Owner says under which fence this node writes an entity, and whether it may answer
+// for it.
 type Owner interface {
-	// Fence returns the fence of the entity's shard, claiming it first if need be.
+	// Fence returns a fence of the entity's shard that holds now, waiting for that and
+	// claiming the shard if need be. It returns the same one again for as long as
+	// nobody else can have written to the shard since.
 	Fence(ctx context.Context, id journal.EntityID) (journal.Fence, error)
+	// Held reports whether, at the time of the call, nobody else can have written to the
+	// shard since f was got. It is on every command's way and must not block.
+	Held(f journal.Fence) bool
 	// Lost tells the owner that the store refused the fence.
 	Lost(f journal.Fence)
 }
@@ -53,6 +59,8 @@ type Config struct {
 	MaxQueued int
 	// MaxInstances is how many instances may be active on this node.
 	MaxInstances int
+	// PruneEvents makes a host remove the events that a snapshot covers, once it is stored.
+	PruneEvents bool
 	// Replay bounds what one read of the journal brings into memory.
 	Replay journal.Chunk
 }

@@ -134,7 +134,7 @@ func TestSlowReplay(t *testing.T) {
 		id := journal.EntityID{Namespace: "svc", Key: "e"}
 		f, _ := r.host.owner.Fence(t.Context(), id)
 		for i := range 20 {
-			if err := r.store.Append(t.Context(), f, id, uint64(i), [][]byte{{}}); err != nil {
+			if err := r.store.Append(t.Context(), f, id, uint64(i), []journal.Entry{{}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -155,7 +155,7 @@ func TestSlowReplay(t *testing.T) {
 		id.Key = "stuck"
 		f, _ = r.host.owner.Fence(t.Context(), id)
 		for i := range 20 {
-			if err := r.store.Append(t.Context(), f, id, uint64(i), [][]byte{{}}); err != nil {
+			if err := r.store.Append(t.Context(), f, id, uint64(i), []journal.Entry{{}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -267,10 +267,23 @@ func TestLimits(t *testing.T) {
 // ES-61: a write that failed, for sure or perhaps, ends the instance; the next command
 // reads what is really there.
 func TestStoreFails(t *testing.T) {
-	for name, fail := range map[string]error{"not written": journal.ErrFenced, "unknown": journal.ErrUnknownOutcome, "anything": errors.New("disk on fire")} {
+	for name, c := range map[string]struct {
+		fail  error
+		class entity.FaultClass
+		text  string
+	}{
+		"fenced off":   {journal.ErrFenced, entity.FaultStoreUnavailable, textTakenOver},
+		"conflict":     {journal.ErrConflict, entity.FaultStoreUnavailable, textTakenOver},
+		"unreachable":  {journal.ErrUnavailable, entity.FaultStoreUnavailable, textNotWritten},
+		"unknown":      {journal.ErrUnknownOutcome, entity.FaultStoreUnavailable, textUnknown},
+		"anything":     {errors.New("disk on fire"), entity.FaultStoreUnavailable, textUnknown},
+		"unknown late": {fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, context.DeadlineExceeded), entity.FaultStoreUnavailable, textUnknown},
+		"too large":    {journal.ErrTooLarge, entity.FaultStore, "Unexpected entity failure"},
+		"damaged":      {&journal.CorruptError{}, entity.FaultStore, "what is stored of the entity is damaged: Unexpected entity failure"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
-				r.store.append = fail
+				r.store.append = c.fail
 				a := r.call(t.Context(), "e", "1", nil)
 				s := r.stream()
 				s.init(t)
@@ -278,7 +291,7 @@ func TestStoreFails(t *testing.T) {
 				b := r.call(t.Context(), "e", "2", nil)
 				synctest.Wait()
 				s.reply(t, 1, text("lost"))
-				wantFault(t, <-a, entity.FaultStore, "Unexpected entity failure")
+				wantFault(t, <-a, c.class, c.text)
 				wantFault(t, <-b, entity.FaultProtocol, "Entity terminated")
 				<-s.cancelled
 				r.store.mu.Lock()

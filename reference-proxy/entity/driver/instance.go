@@ -2,7 +2,10 @@ package driver
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
@@ -24,6 +27,8 @@ type instance struct {
 	timer    *time.Timer
 	touched  time.Time // when something last moved: sent, replayed, answered
 	finished bool      // retired, and out of the table
+
+	pruning atomic.Bool // a removal of events is under way
 }
 
 func newInstance(h *Host, t *Type, id string) *instance {
@@ -38,9 +43,15 @@ func newInstance(h *Host, t *Type, id string) *instance {
 	return in
 }
 
-// submit gives the machine a command; false when the instance has ended.
+// submit gives the machine a command; false when the instance has ended, as it does when
+// it rests and somebody else may have changed the entity since.
 func (in *instance) submit(cmd *entity.Command) bool {
 	in.mu.Lock()
+	if in.machine.Idle() && !in.host.owner.Held(in.fence) {
+		in.machine.Disowned(nil)
+		in.drive()
+		return false
+	}
 	if in.machine.Ended() {
 		in.mu.Unlock()
 		return false
@@ -105,6 +116,8 @@ func (in *instance) carryOut(i *entity.Instruction) {
 		in.send(i.Message)
 	case entity.OpWrite:
 		in.write(i)
+	case entity.OpConfirm:
+		in.confirm()
 	case entity.OpSnapshot:
 		in.snapshot(i)
 	case entity.OpSettle:
@@ -138,11 +151,41 @@ func (in *instance) write(i *entity.Instruction) {
 	in.touched = time.Now()
 	if err != nil {
 		in.storeFailed(err)
-		in.machine.WriteFailed(storeFault(err, in.typ.kind.protocol().Texts().Write), "")
+		in.machine.WriteFailed(writeFault(err, in.typ.kind.protocol().Texts().Write), "")
 		return
 	}
 	in.machine.Written(position)
 }
+
+// confirm makes sure that an answer without a write is not out of date. As a rule that
+// takes no time. When the node could not keep its lease it waits for the next try: if
+// the fence is the same then, nobody was faster.
+func (in *instance) confirm() {
+	err := error(nil)
+	if !in.host.owner.Held(in.fence) {
+		err = in.reconfirm()
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err != nil {
+		in.storeFailed(err)
+		in.machine.Disowned(again(textUnconfirmed))
+		return
+	}
+	in.machine.Confirmed()
+}
+
+func (in *instance) reconfirm() error {
+	ctx, cancel := context.WithTimeout(context.Background(), in.host.cfg.CommandTimeout)
+	defer cancel()
+	now, err := in.host.owner.Fence(ctx, in.id)
+	if err == nil && now != in.fence {
+		err = errTakenOver
+	}
+	return err
+}
+
+var errTakenOver = errors.New("the shard had to be claimed again")
 
 func (in *instance) snapshot(i *entity.Instruction) {
 	ctx, cancel := context.WithTimeout(context.Background(), in.host.cfg.CommandTimeout)
@@ -151,14 +194,36 @@ func (in *instance) snapshot(i *entity.Instruction) {
 	if err := in.host.store.SaveSnapshot(ctx, in.fence, in.id, s); err != nil {
 		in.host.log.Warn("a snapshot was not stored; the events that it covers are, so only the next replay is longer",
 			"service", in.typ.Service, "entity", in.id.Key, "sequence", i.Position, "error", err)
+		return
+	}
+	if in.host.cfg.PruneEvents && in.pruning.CompareAndSwap(false, true) {
+		in.host.ended.Add(1)
+		go in.prune(in.fence, i.Position)
+	}
+}
+
+// prune removes the events that a snapshot covers, beside the commands. When one is
+// still under way, the next snapshot's covers its events too.
+func (in *instance) prune(f journal.Fence, through uint64) {
+	defer in.host.ended.Done()
+	defer in.pruning.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), in.host.cfg.CommandTimeout)
+	defer cancel()
+	if err := in.host.store.Prune(ctx, f, in.id, through); err != nil {
+		in.host.log.Warn("the events that a snapshot covers were not removed; the next snapshot's removal covers them",
+			"service", in.typ.Service, "entity", in.id.Key, "sequence", through, "error", err)
 	}
 }
 
 func (in *instance) storeFailed(err error) {
-	if fenced(err) {
+	if errors.Is(err, journal.ErrFenced) {
 		in.host.owner.Lost(in.fence)
 	}
-	in.host.log.Error("the store failed; the instance is dropped and the next command loads it anew",
+	level := slog.LevelError
+	if errors.Is(err, journal.ErrHeld) || errors.Is(err, journal.ErrFenced) || errors.Is(err, errTakenOver) {
+		level = slog.LevelInfo // nothing is wrong: another node has the entity
+	}
+	in.host.log.Log(context.Background(), level, "the store failed or refused; the instance is dropped and the next command loads it anew",
 		"service", in.typ.Service, "entity", in.id.Key, "error", err)
 }
 

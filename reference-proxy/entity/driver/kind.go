@@ -47,6 +47,9 @@ type kind interface {
 	// send for each further message, and returns the position reached.
 	load(ctx context.Context, store journal.Store, service string, id journal.EntityID, chunk journal.Chunk,
 		open, send func(msg []byte) error) (uint64, error)
+	// adopt makes sure that what was loaded is all there is, and stays so until it is
+	// written under f.
+	adopt(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64) error
 	// write makes w durable, following position, and returns the position reached.
 	write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error)
 }
@@ -95,8 +98,16 @@ func (eventSourced) load(ctx context.Context, store journal.Store, service strin
 	}
 }
 
+func (eventSourced) adopt(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64) error {
+	return store.Adopt(ctx, f, id, position)
+}
+
 func (eventSourced) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
-	if err := store.Append(ctx, f, id, position, w.Events); err != nil {
+	events := make([]journal.Entry, len(w.Events))
+	for i, e := range w.Events {
+		events[i].Payload = e
+	}
+	if err := store.Append(ctx, f, id, position, events); err != nil {
 		return 0, err
 	}
 	return position + uint64(len(w.Events)), nil
@@ -123,9 +134,13 @@ func (valueEntity) load(ctx context.Context, store journal.Store, service string
 	return v.Version, open(value.Init(service, id.Key, payload))
 }
 
+func (valueEntity) adopt(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64) error {
+	return store.AdoptValue(ctx, f, id, position)
+}
+
 func (valueEntity) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
 	if w.Op == entity.WriteDelete {
 		return 0, store.DeleteValue(ctx, f, id, position)
 	}
-	return store.PutValue(ctx, f, id, position, w.Value)
+	return store.PutValue(ctx, f, id, position, journal.Entry{Payload: w.Value})
 }
