@@ -28,8 +28,9 @@ func haltAt(t *testing.T, s *Store, table string) *pgx.Conn {
 	return conn
 }
 
-// awaitLocks returns when n sessions wait for advisory locks.
-func awaitLocks(t *testing.T, conn *pgx.Conn, n int) {
+// awaitLocks returns when n sessions wait for advisory locks, of which one is that of a
+// call whose outcome must not be there before.
+func awaitLocks(t *testing.T, conn *pgx.Conn, n int, stuck <-chan error) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -37,6 +38,8 @@ func awaitLocks(t *testing.T, conn *pgx.Conn, n int) {
 	for ask[int](t, conn, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) < n {
 		select {
+		case err := <-stuck:
+			t.Fatalf("what should have waited for a lock returned: %v", err)
 		case <-tick.C:
 		case <-ctx.Done():
 			t.Fatalf("no %d sessions wait for a lock", n)
@@ -59,7 +62,7 @@ func TestClaimWaitsForWritesUnderWay(t *testing.T) {
 	f := claim(t, old, 7, "old")
 	conn := haltAt(t, old, "events")
 	written := later(func() error { return old.Append(ctx, f, cart, 0, entries("late")) })
-	awaitLocks(t, conn, 1)
+	awaitLocks(t, conn, 1, written)
 
 	// As if the holder had been silent: its shard is free for another that waited it out.
 	execSQL(t, conn, "DELETE FROM "+old.options.Schema+".leases")
@@ -67,12 +70,7 @@ func TestClaimWaitsForWritesUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	claimed := later(func() error { _, err := other.Claim(ctx, 7, f.Token, "new"); return err })
-	awaitLocks(t, conn, 2)
-	select {
-	case err := <-claimed:
-		t.Fatalf("the claim returned (%v) while a write of the old token was under way", err)
-	default:
-	}
+	awaitLocks(t, conn, 2, claimed)
 	execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 	if err := <-written; err != nil {
 		t.Fatalf("the write that was there first: %v", err)
@@ -93,14 +91,9 @@ func TestEndOfLeaseWaitsForWritesUnderWay(t *testing.T) {
 	f := claim(t, old, 7, "old")
 	conn := haltAt(t, old, "vals")
 	written := later(func() error { _, err := old.PutValue(ctx, f, cart, 0, entries("late")[0]); return err })
-	awaitLocks(t, conn, 1)
+	awaitLocks(t, conn, 1, written)
 	ended := later(func() error { return other.EndLease(ctx, "old", 1) })
-	awaitLocks(t, conn, 2)
-	select {
-	case err := <-ended:
-		t.Fatalf("the lease ended (%v) while a write of its holder was under way", err)
-	default:
-	}
+	awaitLocks(t, conn, 2, ended)
 	execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 	if err := <-written; err != nil {
 		t.Fatal(err)
@@ -146,9 +139,9 @@ func TestWriteSeesTheClaimThatItWaitedFor(t *testing.T) {
 			execSQL(t, admin, "INSERT INTO "+old.options.Schema+".owners VALUES (8, 1, 'x')")
 			conn := haltAt(t, old, "owners")
 			claimed := later(func() error { _, err := other.Claim(ctx, 7, f.Token, "new"); return err })
-			awaitLocks(t, conn, 1)
+			awaitLocks(t, conn, 1, claimed)
 			written := later(func() error { return old.Append(ctx, f, cart, 1, entries("no")) })
-			awaitLocks(t, conn, 2)
+			awaitLocks(t, conn, 2, written)
 			execSQL(t, conn, "SELECT pg_advisory_unlock($1)", barrier)
 			if err := <-claimed; err != nil {
 				t.Fatal(err)

@@ -119,7 +119,7 @@ func TestAGroupIsOneRoundTrip(t *testing.T) {
 	before = l.trips.Load()
 	var all []chan error
 	all = append(all, later(func() error { return s.Append(ctx, fences[0], id(0), 21, entries("first")) }))
-	awaitLocks(t, conn, 1)
+	awaitLocks(t, conn, 1, all[0])
 	for i := 1; i <= others; i++ {
 		all = append(all,
 			later(func() error { return s.Append(ctx, fences[i%shards], id(i), 0, entries("a", "b", "c")) }),
