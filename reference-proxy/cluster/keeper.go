@@ -117,7 +117,13 @@ func (l *Local) do(ctx context.Context, t *tenure, d deed) error {
 
 // patience bounds one call to the store about a lease, so that several tries fit into
 // its length.
-func (l *Local) patience() time.Duration { return renewEvery(l.length) }
+func (l *Local) patience() time.Duration { return min(renewEvery(l.length), maxPatience) }
+
+const (
+	maxPatience = 10 * time.Second
+	// lastPatience bounds the end of the lease in an orderly stop (OPS-13).
+	lastPatience = time.Second
+)
 
 // pause waits, unless there is news.
 func (l *Local) pause(ctx context.Context, d time.Duration) {
@@ -153,7 +159,7 @@ func (l *Local) renounce(t *tenure, mine *lease) {
 	if t.beat == 0 && !t.stray {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), l.patience())
+	ctx, cancel := context.WithTimeout(context.Background(), min(l.patience(), lastPatience))
 	defer cancel()
 	const tries = 3 // a renewal that was cut off may still move the beat
 	beat, err := t.beat, error(nil)

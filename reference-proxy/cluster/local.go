@@ -145,8 +145,8 @@ func (l *Local) Lost(f journal.Fence) {
 func (l *Local) Usable() bool { return l.mine.Load().valid(l.clock()) }
 
 // Close ends the lease, with which all shards become free, so that a successor waits
-// for nothing. It waits no longer for the store than a few tries of a renewal take. Nothing may
-// be under way under a fence of this node. Closing again does nothing.
+// for nothing. It waits for the store for about a second at most. Nothing may be under
+// way under a fence of this node. Closing again does nothing.
 func (l *Local) Close() {
 	l.cancel()
 	l.tasks.Wait()

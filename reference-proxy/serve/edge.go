@@ -84,6 +84,10 @@ func (e *Edge) Suspend() {
 	e.health.notServing()
 }
 
+// StoreUsable says whether the store can be used, as it can until told otherwise. While it
+// cannot, the edge is not ready; calls still come in, since not all need the store (OPS-04).
+func (e *Edge) StoreUsable(usable bool) { e.health.storeUsable(usable) }
+
 // Ready says whether calls are served.
 func (e *Edge) Ready() bool { return e.current.Load() != nil && e.health.ready() }
 

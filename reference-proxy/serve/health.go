@@ -18,7 +18,8 @@ type health struct {
 
 	mu       sync.Mutex
 	names    []string
-	isReady  bool
+	serves   bool // a user function
+	noStore  bool // it cannot be used
 	stopping bool
 }
 
@@ -59,42 +60,57 @@ func (h *health) serving(names []string) {
 	if h.stopping {
 		return
 	}
-	known := map[string]bool{}
-	for _, n := range names {
-		known[n] = true
-		h.server.SetServingStatus(n, healthpb.HealthCheckResponse_SERVING)
-	}
 	for _, n := range h.names {
-		if !known[n] {
+		if !slices.Contains(names, n) {
 			h.server.SetServingStatus(n, healthpb.HealthCheckResponse_SERVICE_UNKNOWN)
 		}
 	}
 	h.names = names
-	h.server.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
-	h.isReady = true
+	h.serves = true
+	h.tell()
 }
 
 func (h *health) notServing() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.isReady = false
-	h.server.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
-	for _, n := range h.names {
-		h.server.SetServingStatus(n, healthpb.HealthCheckResponse_NOT_SERVING)
+	h.serves = false
+	h.tell()
+}
+
+func (h *health) storeUsable(usable bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.noStore = !usable
+	h.tell()
+}
+
+// tell sets what clients are told.
+func (h *health) tell() {
+	if h.stopping {
+		return
 	}
+	status := healthpb.HealthCheckResponse_NOT_SERVING
+	if h.isReady() {
+		status = healthpb.HealthCheckResponse_SERVING
+	}
+	for _, n := range h.names {
+		h.server.SetServingStatus(n, status)
+	}
+	h.server.SetServingStatus("", status)
 }
 
 // shutdown is for good: what was serving no longer is.
 func (h *health) shutdown() {
 	h.mu.Lock()
 	h.stopping = true
-	h.isReady = false
 	h.mu.Unlock()
 	h.server.Shutdown()
 }
 
+func (h *health) isReady() bool { return h.serves && !h.noStore && !h.stopping }
+
 func (h *health) ready() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isReady
+	return h.isReady()
 }

@@ -14,8 +14,6 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
-	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/memory"
-	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
 )
@@ -27,7 +25,8 @@ const drainTime = 3 * time.Second
 type proxy struct {
 	cfg    *config.Config
 	log    *slog.Logger
-	store  journal.Store // nil when there is none
+	store  journal.Store  // nil when there is none
+	owner  *cluster.Local // nil without a store
 	pool   *userfunction.Pool
 	report *reporter
 	host   *driver.Host
@@ -71,9 +70,19 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		return nil, err
 	}
 	p.report = newReporter(p.pool, log)
+	p.edge = serve.New(serve.Config{
+		MaxMessageSize: int(cfg.MaxClientMessageSize),
+		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
+	}, log)
 	var owner driver.Owner
+	ready := p.edge.Ready
 	if p.store != nil {
-		owner = cluster.NewLocal(p.store)
+		p.edge.StoreUsable(false) // until there is a lease
+		p.owner = cluster.NewLocal(cluster.Config{
+			Store: p.store, Lease: cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: log,
+		})
+		owner = p.owner
+		ready = func() bool { return p.owner.Usable() && p.edge.Ready() }
 	}
 	p.host = driver.NewHost(driver.Config{
 		CommandTimeout:     cfg.CommandTimeout,
@@ -81,13 +90,10 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		PassivationGrace:   cfg.PassivationGrace,
 		MaxQueued:          cfg.MaxQueuedCommands,
 		MaxInstances:       cfg.MaxInstances,
+		PruneEvents:        cfg.PruneEvents,
 		Replay:             journal.Chunk{Records: 1000, Bytes: 1 << 20},
 	}, streams{p.pool}, p.store, owner, p.report.report, log)
-	p.edge = serve.New(serve.Config{
-		MaxMessageSize: int(cfg.MaxClientMessageSize),
-		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
-	}, log)
-	p.probes = serve.NewManagement(p.edge.Ready)
+	p.probes = serve.NewManagement(ready)
 	return p, nil
 }
 
@@ -98,26 +104,6 @@ func listen(host string, port int, who, setting string) (net.Listener, error) {
 			who, host, port, err, setting)
 	}
 	return l, nil
-}
-
-func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
-	switch cfg.Store {
-	case config.StoreMemory:
-		log.Warn("state is kept in memory only and is lost when the proxy ends; --store embedded keeps it")
-		return memory.New(), nil
-	case config.StoreEmbedded:
-		s, err := pebble.Open(cfg.DataDir, pebble.Options{
-			DangerouslyNoSync: !cfg.Fsync,
-			ReserveBytes:      int64(cfg.FreeSpaceReserve),
-			Logger:            log,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("opening the store: %w", err)
-		}
-		return s, nil
-	case config.StoreNone:
-	}
-	return nil, nil
 }
 
 // run serves until ctx ends or something breaks that cannot be mended by waiting.
@@ -151,7 +137,7 @@ func cause(ctx context.Context) error {
 }
 
 // stop ends everything in the order in which calls come in: clients, instances,
-// connections, store (OPS-07).
+// connections, ownership, store (OPS-07).
 func (p *proxy) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
 	defer cancel()
@@ -179,6 +165,9 @@ func (p *proxy) release() error {
 	}
 	if p.pool != nil {
 		p.pool.Close()
+	}
+	if p.owner != nil {
+		p.owner.Close() // whoever comes next need not wait
 	}
 	if p.store != nil {
 		err = p.store.Close()

@@ -100,6 +100,32 @@ func TestIdleInstanceOfAnEarlierFence(t *testing.T) {
 	})
 }
 
+// The store refuses what an owner of an earlier fence writes; the owner learns it from that and claims the shard anew.
+func TestFencedWriteGivesTheFenceUp(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		a := r.call(t.Context(), "e", "1", nil)
+		s := r.stream()
+		s.init(t)
+		s.command(t)
+		old := r.owner.fence
+		r.elsewhere(0)
+		r.owner.mu.Lock()
+		r.owner.fence = old // nobody told it
+		r.owner.mu.Unlock()
+		s.reply(t, 1, text("late"))
+		wantFault(t, <-a, entity.FaultStoreUnavailable, textTakenOver)
+		b := r.call(t.Context(), "e", "2", nil)
+		s = r.stream()
+		s.init(t)
+		if seq := s.next(t).GetEvent().GetSequence(); seq != 1 {
+			t.Errorf("replayed %d, want the other node's event", seq)
+		}
+		s.command(t)
+		s.reply(t, 1, text("kept"))
+		wantReply(t, <-b)
+	})
+}
+
 // When the lease lapsed and nobody used that, an answer waits for it and leaves.
 func TestLapseThatNobodyUsed(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, r *rig) {
