@@ -165,3 +165,11 @@ func (c *chain) end() error {
 	}
 	return nil
 }
+
+// beyond is the bucket in which there can be nothing when the journal has ended.
+func (c *chain) beyond() uint64 { return c.next.bucket + 1 }
+
+// found says that there is something in the bucket beyond.
+func (c *chain) found(first uint64) error {
+	return torn("event %d is missing, but there is event %d in bucket %d", max(c.next.first, 1), first, c.beyond())
+}

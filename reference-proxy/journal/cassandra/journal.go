@@ -14,6 +14,7 @@ const (
 	deleteOlder = "DELETE FROM events USING TIMESTAMP 2 WHERE ns = ? AND key = ? AND bucket = ? AND first = ? AND (fence, attempt) < (?, ?)"
 	selectParts = "SELECT part, head, data FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first = ? AND fence = ? AND attempt = ?"
 	selectHeads = "SELECT first, fence, attempt, part, head FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first >= ?"
+	selectAny   = "SELECT first FROM events WHERE ns = ? AND key = ? AND bucket = ? LIMIT 1"
 	selectRows  = "SELECT first, fence, attempt, part, head, data FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first >= ?"
 )
 
@@ -134,6 +135,11 @@ func (s *Store) own(ctx context.Context, f journal.Fence, id journal.EntityID, e
 	if err := check(tail); err != nil {
 		return record{}, err
 	}
+	if gen.before(tail.gen) {
+		// A newer owner wrote it. A copy under an older generation would count for nothing, but what
+		// goes with it removes rows.
+		return record{}, &journal.FencedError{Fence: f, Newest: tail.gen.token}
+	}
 	acts := st.mark.allows(tail) && (complete || tail.events == 0)
 	if tail.gen == gen {
 		acts = true // nothing else can have been seen here since it was acknowledged
@@ -244,7 +250,15 @@ func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodie
 			return c, false, err
 		}
 		goOn, err := c.endBucket(bucket)
-		if err != nil || !goOn {
+		if err != nil {
+			return c, false, err
+		}
+		if !goOn {
+			var beyond int64
+			there, err := s.quorumRow(ctx, statement{selectAny, []any{[]byte(id.Namespace), []byte(id.Key), int64(c.beyond())}}, &beyond)
+			if err == nil && there {
+				err = c.found(uint64(beyond))
+			}
 			return c, err == nil, err
 		}
 	}

@@ -239,6 +239,9 @@ func (s *Store) ownValue(ctx context.Context, f journal.Fence, id journal.Entity
 		s.rememberValue(id, f, found)
 		return found, nil
 	}
+	if f.Token < found.gen.token {
+		return storedValue{}, &journal.FencedError{Fence: f, Newest: found.gen.token}
+	}
 	older := found.gen
 	found.gen = generation{f.Token, s.version.Add(1)}
 	if older == (generation{}) {
