@@ -148,7 +148,7 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 	for at := q.waiting.Front(); at != nil && len(group) < q.o.MaxItems; {
 		e, ok := at.Value.(*entry[K, T])
 		if !ok {
-			panic("group: the queue holds what it was not given")
+			panic("group: the list holds what add did not put there") //nolint:forbidigo // invariant: add is the only one that puts
 		}
 		here := at
 		at = at.Next()
@@ -210,15 +210,15 @@ func (q *Queue[K, T]) run(group []*entry[K, T]) {
 		items[i] = e.item
 	}
 	errs := q.o.Run(items)
-	if errs != nil && len(errs) != len(items) {
-		panic(fmt.Sprintf("group: %d outcomes of %d items", len(errs), len(items)))
-	}
 	for i, e := range group {
-		var err error
-		if errs != nil {
-			err = errs[i]
+		switch {
+		case errs == nil:
+			e.done <- nil
+		case len(errs) == len(items):
+			e.done <- errs[i]
+		default:
+			e.done <- fmt.Errorf("%w: %d outcomes for %d items", journal.ErrUnknownOutcome, len(errs), len(items))
 		}
-		e.done <- err
 	}
 }
 

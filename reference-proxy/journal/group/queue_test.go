@@ -217,7 +217,8 @@ func TestWithdrawnBeforeItStarts(t *testing.T) {
 		waiting := s.do(ctx, "b", "a2")
 		s.do(t.Context(), "c")
 		s.begun(t, "a")
-		time.Sleep(2 * time.Minute) // of the bubble's clock
+		<-ctx.Done()
+		synctest.Wait()
 		for _, w := range waiting {
 			select {
 			case err := <-w:

@@ -196,7 +196,7 @@ func (s *Store) guarded(ctx context.Context, f journal.Fence, id journal.EntityI
 		return facts{}, err
 	}
 	defer leave()
-	if err := checkHolder(f.Holder); err != nil {
+	if !keepable(f.Holder) {
 		return facts{}, &journal.FencedError{Fence: f}
 	}
 	done, err := s.wait(ctx)

@@ -73,8 +73,7 @@ func (s *Store) group(ctx context.Context, c *change) error {
 		return err
 	}
 	defer leave()
-	if err := checkHolder(c.fence.Holder); err != nil {
-		// No such holder has ever had a lease.
+	if !keepable(c.fence.Holder) {
 		return &journal.FencedError{Fence: c.fence}
 	}
 	return s.queue.Do(ctx, c)
@@ -210,10 +209,8 @@ func refuse(changes []*change, rows pgx.Rows) error {
 	return nil
 }
 
-// checkHolder refuses what PostgreSQL cannot keep as text.
-func checkHolder(h journal.Holder) error {
-	if !utf8.ValidString(string(h)) || strings.ContainsRune(string(h), 0) {
-		return fmt.Errorf("%w: a holder's name has to be UTF-8 without NUL", journal.ErrInvalid)
-	}
-	return nil
+// keepable reports whether PostgreSQL can keep h as text. A holder that it cannot keep has no
+// lease and owns nothing.
+func keepable(h journal.Holder) bool {
+	return utf8.ValidString(string(h)) && !strings.ContainsRune(string(h), 0)
 }

@@ -24,7 +24,7 @@ var server *servers.Server
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(migrateVariable); url != "" {
-		migrateAsProcess(url)
+		os.Exit(migrateAsProcess(url))
 	}
 	os.Exit(run(m))
 }

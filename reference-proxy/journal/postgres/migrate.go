@@ -2,7 +2,7 @@ package postgres
 
 import (
 	"context"
-	"embed"
+	_ "embed" // the steps are files
 	"errors"
 	"fmt"
 	"strings"
@@ -17,20 +17,12 @@ import (
 // Format is the version of the schema that this package reads and writes.
 var Format = len(migrations)
 
-//go:embed migrations/*.sql
-var files embed.FS
+//go:embed migrations/0001.sql
+var format1 string
 
 // migrations are the steps from one format to the next: the first makes format 1 of
 // nothing. A step that was ever released is never changed.
-var migrations = []string{read("0001")}
-
-func read(name string) string {
-	text, err := files.ReadFile("migrations/" + name + ".sql")
-	if err != nil {
-		panic(err) // the compiler embedded it
-	}
-	return string(text)
-}
+var migrations = []string{format1}
 
 // sqlFormat is the table that tells the format: its highest row.
 const sqlFormat = `CREATE TABLE format (
@@ -193,7 +185,6 @@ SET LOCAL search_path TO "%[1]s";
 
 // readFormat returns the format of the schema, 0 if it has none.
 func readFormat(ctx context.Context, conn *pgx.Conn, schema string) (int, error) {
-	table := fmt.Sprintf(`"%s".format`, schema)
 	var exists bool
 	if err := conn.QueryRow(ctx, `SELECT EXISTS (
 		SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'format')`, schema).Scan(&exists); err != nil {
@@ -203,7 +194,7 @@ func readFormat(ctx context.Context, conn *pgx.Conn, schema string) (int, error)
 		return 0, nil
 	}
 	var format int
-	err := conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM "+table).Scan(&format)
+	err := conn.QueryRow(ctx, fmt.Sprintf("SELECT coalesce(max(version), 0) FROM %q.format", schema)).Scan(&format)
 	return format, err
 }
 

@@ -20,16 +20,16 @@ import (
 // migrateVariable makes the test program migrate a schema and end.
 const migrateVariable = "POSTGRES_TEST_MIGRATE"
 
-func migrateAsProcess(url string) {
+func migrateAsProcess(url string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	m, err := Migrate(ctx, Options{URL: url})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	_, _ = fmt.Fprint(os.Stdout, m.From, m.To)
-	os.Exit(0)
+	return 0
 }
 
 // TestManyProcessesMigrateAtOnce: one does the work, the others wait and find it done.

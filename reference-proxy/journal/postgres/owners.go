@@ -61,8 +61,8 @@ func (s *Store) BeginLease(ctx context.Context, h journal.Holder, length time.Du
 	if err := journal.CheckLease(h, length); err != nil {
 		return err
 	}
-	if err := checkHolder(h); err != nil {
-		return err
+	if !keepable(h) {
+		return fmt.Errorf("%w: a holder's name has to be UTF-8 without NUL", journal.ErrInvalid)
 	}
 	var begun bool
 	if err := s.own(ctx, nil, s.sql.beginLease, []any{string(h), length.Milliseconds()}, &begun, nil); err != nil {
@@ -101,8 +101,8 @@ func (s *Store) EndLease(ctx context.Context, h journal.Holder, beat uint64) err
 // beat runs a statement about the lease of h at beat, and again while others change it in the
 // midst of the statement: it was there, with that beat, and then it was not.
 func (s *Store) beat(ctx context.Context, h journal.Holder, beat uint64, sql string, locks []int64) (done bool, found uint64, err error) {
-	if checkHolder(h) != nil {
-		return false, 0, nil // it cannot have one
+	if !keepable(h) {
+		return false, 0, nil
 	}
 	expected := int64(beat) //nolint:gosec // looked at in the next line
 	expected = max(expected, 0)
@@ -120,7 +120,7 @@ func (s *Store) beat(ctx context.Context, h journal.Holder, beat uint64, sql str
 
 // ReadLease implements journal.Ownership.
 func (s *Store) ReadLease(ctx context.Context, h journal.Holder) (l journal.Lease, alive bool, err error) {
-	if checkHolder(h) != nil {
+	if !keepable(h) {
 		return journal.Lease{}, false, nil
 	}
 	var beat, length int64
@@ -148,8 +148,8 @@ func (s *Store) ReadOwner(ctx context.Context, shard journal.Shard) (journal.Own
 // Claim implements journal.Ownership. It has the shard to itself: the writes under way are
 // over when it looks, and later ones see what it wrote.
 func (s *Store) Claim(ctx context.Context, shard journal.Shard, was journal.Token, h journal.Holder) (journal.Fence, error) {
-	if err := checkHolder(h); err != nil {
-		return journal.Fence{}, err
+	if !keepable(h) {
+		return journal.Fence{}, fmt.Errorf("%w: a holder's name has to be UTF-8 without NUL", journal.ErrInvalid)
 	}
 	leave, err := s.enter()
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Store) Claim(ctx context.Context, shard journal.Shard, was journal.Toke
 
 // Release implements journal.Ownership.
 func (s *Store) Release(ctx context.Context, f journal.Fence) error {
-	if checkHolder(f.Holder) != nil || f.Holder == "" {
+	if !keepable(f.Holder) || f.Holder == "" {
 		return nil
 	}
 	if err := s.own(ctx, nil, s.sql.release, []any{int64(f.Shard), tokenOf(f), string(f.Holder)}, nil, nil); err != nil {

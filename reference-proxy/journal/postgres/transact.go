@@ -44,7 +44,7 @@ func (s *Store) transact(ctx context.Context, t transaction) error {
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		err, verdict := s.attempt(ctx, t)
+		verdict, err := s.attempt(ctx, t)
 		if err == nil || verdict != transient || attempt == maxAttempts || !wait(ctx, pause) {
 			return err
 		}
@@ -68,11 +68,11 @@ func wait(ctx context.Context, d time.Duration) bool {
 var errRolledBack = errors.New("the server rolled the transaction back")
 
 // attempt sends t once, in one round trip.
-func (s *Store) attempt(ctx context.Context, t transaction) (error, verdict) { //nolint:revive // the verdict is of the error
+func (s *Store) attempt(ctx context.Context, t transaction) (verdict, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		// Whoever waits for the server to come back does so elsewhere, and for longer.
-		return s.place.unreached(ctx, err), refused
+		return refused, s.place.unreached(ctx, err)
 	}
 	defer conn.Release()
 	if t.reset != nil {
@@ -80,17 +80,17 @@ func (s *Store) attempt(ctx context.Context, t transaction) (error, verdict) { /
 	}
 	committing, err := send(ctx, conn.Conn(), s.batch(t))
 	if err == nil {
-		return nil, refused
+		return refused, nil
 	}
 	verdict := judge(err, committing)
 	if verdict == unknown {
-		return fmt.Errorf("%w: %v: %w", journal.ErrUnknownOutcome, s.place, err), unknown
+		return unknown, fmt.Errorf("%w: %v: %w", journal.ErrUnknownOutcome, s.place, err)
 	}
 	if answer := refusal(err); answer != nil && !fatal(answer) {
 		// A connection that this fails on is thrown away by the pool.
 		_, _ = conn.Exec(ctx, "ROLLBACK")
 	}
-	return s.place.explain(err), verdict
+	return verdict, s.place.explain(err)
 }
 
 func (s *Store) batch(t transaction) *pgx.Batch {
