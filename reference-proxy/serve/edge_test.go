@@ -118,6 +118,15 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 		t.Error("the function is published and not all of it is serving")
 	}
 	wantCode(t, conn.Invoke(t.Context(), "/any.Service/Call", &emptypb.Empty{}, &emptypb.Empty{}), codes.Unimplemented)
+	// OPS-04: without a store it is not ready, but what needs none is served.
+	e.StoreUsable(false)
+	watched(not)
+	if check(name) != not || e.Ready() {
+		t.Error("the store is gone, and still ready")
+	}
+	wantCode(t, conn.Invoke(t.Context(), "/any.Service/Call", &emptypb.Empty{}, &emptypb.Empty{}), codes.Unimplemented)
+	e.StoreUsable(true)
+	watched(serving)
 	e.Suspend()
 	watched(not)
 	if check(name) != not || e.Ready() {
