@@ -83,3 +83,37 @@ func setRapid(t *testing.T, e Effort) {
 		t.Cleanup(func() { _ = f.Value.Set(f.DefValue) }) // its own text: it fits
 	}
 }
+
+// Link is the way between one handle and its server, in the hands of the suite.
+// NewRelay makes one of any server that speaks TCP.
+type Link interface {
+	// Hold keeps back whatever the handle sends from now on. The channel is closed when
+	// something is kept back.
+	Hold() <-chan struct{}
+	// Mute lets pass what the handle sends, and swallows what is answered. The channel is
+	// closed when something was swallowed.
+	Mute() <-chan struct{}
+	// Heal lets what was held back arrive, late, and ends connections whose answers were
+	// swallowed. New connections work.
+	Heal()
+}
+
+// Faults says that writes can be made to arrive late, and answers to be lost, under the
+// store's own driver: open returns another handle on the data of s, like Second does, and
+// the link that it works over. The suite closes the handle.
+func Faults(open func(t *testing.T, s journal.Store) (journal.Store, Link)) Option {
+	return func(su *suite) { su.faults = open }
+}
+
+// Restart says that the store has a server that can be restarted, or killed and started
+// again: restart does it, and returns when the server serves.
+func Restart(restart func(t *testing.T)) Option {
+	return func(su *suite) { su.restart = restart }
+}
+
+// Crash says that the store keeps what it acknowledged when its process is killed. The
+// test binary becomes the process to kill: its TestMain calls Victim first, with the same
+// open. where names an empty store for open to find, in this process and in the other.
+func Crash(where func(t *testing.T) string, open func(where string) (journal.Store, error)) Option {
+	return func(su *suite) { su.crashWhere, su.crashOpen = where, open }
+}

@@ -13,6 +13,12 @@ type suite struct {
 	reopen func(t *testing.T, s journal.Store) journal.Store
 	second func(t *testing.T, s journal.Store) journal.Store
 	effort Effort
+	shards journal.Shard // the last that a case with faults used
+
+	faults     func(t *testing.T, s journal.Store) (journal.Store, Link)
+	restart    func(t *testing.T)
+	crashWhere func(t *testing.T) string
+	crashOpen  func(where string) (journal.Store, error)
 }
 
 // patience bounds every case; it is reached only by a store that hangs.
@@ -67,6 +73,22 @@ func (su *suite) cases() []testCase {
 	}
 	if su.reopen != nil {
 		cases = append(cases, testCase{"Reopen", su.testReopen})
+	}
+	if su.second != nil {
+		cases = append(cases,
+			testCase{"Two owners", su.testTwoOwners},
+			testCase{"Two owners racing", su.testTwoOwnersRacing})
+	}
+	if su.faults != nil {
+		cases = append(cases,
+			testCase{"Late writes", su.testLateWrites},
+			testCase{"Lost answers", su.testLostAnswers})
+	}
+	if su.restart != nil {
+		cases = append(cases, testCase{"Server restart", su.testServerRestart})
+	}
+	if su.crashOpen != nil {
+		cases = append(cases, testCase{"Process crash", su.testCrash})
 	}
 	return cases
 }

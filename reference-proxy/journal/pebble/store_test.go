@@ -19,6 +19,7 @@ import (
 // TestMain looks for goroutines left over. Pebble itself leaves one behind when Open fails,
 // after which a proxy ends anyway; a store that is not closed leaves others too.
 func TestMain(m *testing.M) {
+	journaltest.Victim(openVictim)
 	switch {
 	case os.Getenv(brokenLogDir) != "":
 		workOnBrokenLog()
@@ -61,12 +62,14 @@ func TestStore(t *testing.T) {
 		name string
 		path func(t *testing.T) string
 		with func(o *pebble.Options)
-		try  journaltest.Effort
+		more journaltest.Option
 	}{
-		{"on disk", func(t *testing.T) string { return t.TempDir() }, func(*pebble.Options) {}, journaltest.Effort{}},
+		{"on disk", func(t *testing.T) string { return t.TempDir() }, func(*pebble.Options) {}, journaltest.Crash(
+			func(t *testing.T) string { return t.TempDir() }, openVictim,
+		)},
 		{"small", func(*testing.T) string { return "data" }, func(o *pebble.Options) {
 			o.FS, o.MemTableBytes, o.LastSeqs, o.CacheBytes = vfs.NewMem(), 64<<10, 1, 64<<10
-		}, journaltest.Effort{Checks: 30, Entities: 200}}, // every look-up is a slow one
+		}, journaltest.Try(journaltest.Effort{Checks: 30, Entities: 200})}, // every look-up is a slow one
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			where := map[journal.Store]func(t *testing.T) journal.Store{}
@@ -84,7 +87,7 @@ func TestStore(t *testing.T) {
 				}
 				return again(t)
 			}
-			journaltest.Run(t, begin, journaltest.Try(c.try), journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
+			journaltest.Run(t, begin, c.more, journaltest.Reopen(func(t *testing.T, s journal.Store) journal.Store {
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
@@ -92,6 +95,11 @@ func TestStore(t *testing.T) {
 			}))
 		})
 	}
+}
+
+// openVictim opens the store of the process that the suite kills.
+func openVictim(where string) (journal.Store, error) {
+	return pebble.Open(where, pebble.Options{Logger: slog.New(slog.DiscardHandler)})
 }
 
 // own claims shard for a holder that has just begun its lease, whoever has it.
