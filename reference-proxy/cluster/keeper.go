@@ -53,6 +53,7 @@ func (l *Local) keep(ctx context.Context) {
 func (l *Local) serve(ctx context.Context, t *tenure, mine *lease) error {
 	defer mine.end()
 	told := never
+	var failure error // of the last try
 	for ctx.Err() == nil {
 		if l.doubted.Swap(false) && t.beat > 0 {
 			t.unsure = true
@@ -67,7 +68,11 @@ func (l *Local) serve(ctx context.Context, t *tenure, mine *lease) error {
 				pause = min(pause, left) // to tell a lapse when it happens
 			}
 			l.pause(ctx, pause)
-			l.tell(mine, nil)
+			// What a try is due for is told after it: a process that was stopped for a while
+			// finds its lease lapsed, and mends that at once.
+			if next, _ := t.next(l.clock()); next == rest {
+				l.tell(mine, failure)
+			}
 			continue
 		case begin, renew, read:
 		}
@@ -85,6 +90,7 @@ func (l *Local) serve(ctx context.Context, t *tenure, mine *lease) error {
 		if t.failures == 1 {
 			l.log.Warn("the lease of this node was not renewed; trying again", "holder", t.holder, "error", err)
 		}
+		failure = err
 		l.tell(mine, err)
 		l.attempted(err)
 		if errors.Is(err, journal.ErrClosed) {
