@@ -16,6 +16,12 @@ import (
 // declared dead. It is for tests of the package outside.
 func (s *Store) Late(t testing.TB, id journal.EntityID, first, token, attempt uint64, payloads ...string) {
 	t.Helper()
+	s.LateCopy(t, id, first, token, token, attempt, payloads...)
+}
+
+// LateCopy is Late for an adoption by token of what the first attempt of the token origin wrote.
+func (s *Store) LateCopy(t testing.TB, id journal.EntityID, first, origin, token, attempt uint64, payloads ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	gen := generation{journal.Token(token), attempt}
@@ -23,7 +29,7 @@ func (s *Store) Late(t testing.TB, id journal.EntityID, first, token, attempt ui
 	for _, p := range payloads {
 		list = append(list, journal.Entry{Payload: []byte(p)})
 	}
-	rec := record{place: place{0, first}, gen: gen, origin: gen, events: uint64(len(list)), usedRecords: 1}
+	rec := record{place: place{0, first}, gen: gen, origin: generation{journal.Token(origin), attempt}, events: uint64(len(list)), usedRecords: 1}
 	if err := s.writeRecord(ctx, id, &rec, encodeEntries(list)); err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,9 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 	}()
 	select {
 	case r := <-done:
+		if errors.Is(r.err, gocql.ErrNoConnectionsStarted) && keyspace != "" {
+			return nil, whyNoConnection(ctx, o, r.err)
+		}
 		if r.err != nil {
 			return nil, explain(o, "connect", r.err)
 		}
@@ -93,6 +96,20 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 		}()
 		return nil, ctx.Err()
 	}
+}
+
+// whyNoConnection tells why nodes that answer let nobody use the keyspace: the driver does not
+// say. Most often there is no such keyspace.
+func whyNoConnection(ctx context.Context, o Options, err error) error {
+	session, again := connect(ctx, o, "")
+	if again != nil {
+		return again
+	}
+	defer session.Close()
+	if _, again := readMeta(ctx, session, o); again != nil {
+		return again
+	}
+	return explain(o, "connect", err)
 }
 
 func (o Options) authenticator(*gocql.HostInfo) (gocql.Authenticator, error) {
