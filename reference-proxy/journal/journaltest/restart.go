@@ -28,7 +28,11 @@ func (su *suite) testServerRestart(t *testing.T) {
 	defer cancel()
 	errs := make([]error, len(writers))
 	for i, w := range writers {
-		wg.Go(func() { errs[i] = w.run(ctx, &stop, su.effort.Writes) })
+		wg.Go(func() {
+			if errs[i] = w.run(ctx, &stop, su.effort.Writes); errs[i] != nil {
+				cancel() // no use in going on
+			}
+		})
 	}
 	for range su.effort.Rounds {
 		for before := written(writers); written(writers) < before+uint64(len(writers)) && ctx.Err() == nil; {
