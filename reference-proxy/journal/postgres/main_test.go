@@ -14,6 +14,7 @@ import (
 
 	servers "github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/journaltest"
 )
 
 // patience bounds a failure; nothing is expected to take that long.
@@ -23,6 +24,7 @@ const patience = 60 * time.Second
 var server *servers.Server
 
 func TestMain(m *testing.M) {
+	journaltest.Victim(openVictim)
 	if url := os.Getenv(migrateVariable); url != "" {
 		os.Exit(migrateAsProcess(url))
 	}
