@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,7 @@ func TestIdleCloseIsNoLoss(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the user function was not asked whether it is still there")
 		}
+		runtime.Gosched()
 	}
 	shortCalls(t, p)
 	if len(p.Disconnected()) > 0 {

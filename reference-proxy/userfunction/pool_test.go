@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -92,6 +93,7 @@ func TestClose(t *testing.T) {
 		p.mu.Lock()
 		waiters = p.streams.waiters.Len()
 		p.mu.Unlock()
+		runtime.Gosched()
 	}
 	p.Close()
 	p.Close()

@@ -3,10 +3,8 @@ package userfunction
 import (
 	"context"
 	"net"
-	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 
@@ -77,13 +75,7 @@ func restartable(t testing.TB) *restarting {
 }
 
 func (r *restarting) start() {
-	l, err := net.Listen("tcp", r.address)
-	for deadline := time.Now().Add(bound); err != nil && time.Now().Before(deadline); {
-		// A peer that dials while nobody listens may have got the port for its own end of the connection.
-		runtime.Gosched()
-		l, err = net.Listen("tcp", r.address)
-	}
-	check(r.t, err)
+	l := listen(r.t, r.address)
 	proc := new(process)
 	r.address, r.now = l.Addr().String(), proc
 	r.server = echo(r.t, l, grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
