@@ -13,6 +13,8 @@ FUZZTIME ?= 10s
 TCK_RUNS ?= 3
 # Which steps `make certify` runs: all, or those named, to go on where a run ended.
 STEPS ?=
+# How many nodes `make cassandra` runs: 1 or 3.
+NODES ?= 1
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -28,7 +30,7 @@ help: ## Show this list
 	  /^[a-z][a-z-]*:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(BUF) $(GOLANGCI_LINT) java-library ## Install the pinned tools into this folder; says what the machine lacks
+setup: $(BUF) $(GOLANGCI_LINT) java-library databases ## Install the pinned tools into this folder; says what the machine lacks
 	@ci/setup/check.sh
 
 .PHONY: build
@@ -44,6 +46,14 @@ tck: build ## Judge our own proxy, support library and embedded store; report in
 run-cart: build ## Run the shopping cart behind the proxy on port 9000; Ctrl-C stops both
 	@ci/run-cart.sh
 
+.PHONY: postgres
+postgres: databases ## Run a PostgreSQL of your own and print its URL; Ctrl-C removes it
+	@go run ./fixtures/servers/cmd/testserver postgres
+
+.PHONY: cassandra
+cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-C removes it. NODES=3 for three
+	@go run ./fixtures/servers/cmd/testserver cassandra --nodes $(NODES)
+
 ##@ Check
 
 .PHONY: test
@@ -58,7 +68,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
-unit: java-library ## go vet and go test -race; PKG=./tck/... narrows it
+unit: java-library databases ## go vet and go test -race; PKG=./tck/... narrows it
 	go vet $(PKG)
 	go test -race -timeout 25m $(PKG)
 
@@ -123,6 +133,11 @@ check-generated: $(BUF) ## Fail when protocols/gen is not what the .proto files 
 clean: ## Remove what was built and what was reported; installed tools stay
 	find bin -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} + 2>/dev/null || true
 	rm -rf out
+
+.PHONY: databases
+databases:
+	@ci/setup/postgres.sh
+	@ci/setup/cassandra.sh
 
 .PHONY: java-library
 java-library:

@@ -184,7 +184,9 @@ func (m *Machine) Submit(cmd *Command) {
 	}
 	switch m.state {
 	case ready:
-		m.send(cmd)
+		if !cmd.gone() {
+			m.send(cmd)
+		}
 	case cold:
 		m.queue = append(m.queue, cmd)
 		m.activate()
@@ -195,8 +197,11 @@ func (m *Machine) Submit(cmd *Command) {
 
 // Abandon withdraws a command whose caller has gone. It returns false when the
 // command is already with the user function, where it completes and its events are
-// kept (GAP-24).
+// kept (GAP-24). Withdrawn, it has no outcome.
 func (m *Machine) Abandon(cmd *Command) bool {
+	if cmd.withdrawn {
+		return true
+	}
 	for i, c := range m.queue {
 		if c == cmd {
 			m.queue = append(m.queue[:i], m.queue[i+1:]...)
@@ -379,17 +384,25 @@ func (m *Machine) letGo() {
 
 func (m *Machine) next() {
 	m.state = ready
-	if len(m.queue) == 0 {
-		m.queue = nil
-		if m.draining {
-			m.Passivate()
+	for len(m.queue) > 0 {
+		cmd := m.queue[0]
+		m.queue[0] = nil
+		m.queue = m.queue[1:]
+		if !cmd.gone() {
+			m.send(cmd)
+			return
 		}
-		return
 	}
-	cmd := m.queue[0]
-	m.queue[0] = nil
-	m.queue = m.queue[1:]
-	m.send(cmd)
+	m.queue = nil
+	if m.draining {
+		m.Passivate()
+	}
+}
+
+// gone withdraws the command if its caller no longer waits (SERV-39).
+func (c *Command) gone() bool {
+	c.withdrawn = c.Gone != nil && c.Gone()
+	return c.withdrawn
 }
 
 func (m *Machine) send(cmd *Command) {

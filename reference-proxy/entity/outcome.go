@@ -18,8 +18,12 @@ type Command struct {
 	// Done receives the command's outcome, exactly once. Its creator makes it with
 	// room for one, so that releasing an outcome never blocks.
 	Done chan Outcome
+	// Gone, if not nil, says that the caller no longer waits. It is asked right before
+	// the command would be sent: the caller's own word (Abandon) may come a moment later.
+	Gone func() bool
 
-	id int64
+	id        int64
+	withdrawn bool
 }
 
 // Reply is the answer that a caller gets.

@@ -71,6 +71,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 			s.commands[a.Key] = c
 			s.machine.Submit(c)
 		}
+	case "gone":
+		s.commands[d.CmdArgs[0].Key].Gone = func() bool { return true }
 	case "abandon":
 		name := d.CmdArgs[0].Key
 		if !s.machine.Abandon(s.commands[name]) {

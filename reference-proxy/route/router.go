@@ -207,7 +207,9 @@ func (r *Router) start(ctx context.Context, c *call) (finish func(emit func(*ent
 	if len(key) > MaxKeyBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrKeyTooLong, len(key), MaxKeyBytes)
 	}
-	pending := r.host.Submit(r.types[m.Service], key, r.command(c))
+	cmd := r.command(c)
+	cmd.Gone = func() bool { return ctx.Err() != nil }
+	pending := r.host.Submit(r.types[m.Service], key, cmd)
 	return func(emit func(*entity.Reply) error) error {
 		o, err := pending.Wait(ctx, func(o entity.Outcome) { r.late(ctx, c, o) })
 		if err != nil {

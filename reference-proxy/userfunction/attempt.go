@@ -23,9 +23,10 @@ type attempt struct {
 	moved   bool
 
 	// tried is set when gRPC began to open the stream; refused when it wanted to do so again, which it does only if
-	// the user function has not looked at the stream.
+	// the user function has not looked at the stream. drained is set when the user function said goodbye before it did.
 	tried   atomic.Bool
 	refused atomic.Bool
+	drained atomic.Bool
 }
 
 var errTriedAlready = status.Error(codes.Unavailable, "the stream was refused")
@@ -47,7 +48,7 @@ func (a *attempt) unseen(err error) bool {
 	if err == nil {
 		return false
 	}
-	if a.refused.Load() || a.wasMoved() {
+	if a.refused.Load() || a.drained.Load() || a.wasMoved() {
 		return true
 	}
 	// gRPC wanted another connection for the stream, because the user function said goodbye before it saw the stream.

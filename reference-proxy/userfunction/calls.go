@@ -27,55 +27,62 @@ const untilContextEnds = time.Duration(math.MaxInt64)
 // be reachable: one that appears is reached within about 100 ms.
 func (p *Pool) Discover(ctx context.Context, info *cloudstate.ProxyInfo) (*cloudstate.EntitySpec, error) {
 	spec := new(cloudstate.EntitySpec)
-	if err := p.tell(ctx, cloudstate.EntityDiscovery_Discover_FullMethodName, untilContextEnds, info, spec); err != nil {
+	l, err := p.tell(ctx, cloudstate.EntityDiscovery_Discover_FullMethodName, untilContextEnds, info, spec)
+	if err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = l
 	return spec, nil
 }
 
 // ReportError tells the user function, in words, what is wrong with it (DISC-19).
 func (p *Pool) ReportError(ctx context.Context, message string) error {
 	report := &cloudstate.UserFunctionError{Message: message}
-	return p.tell(ctx, cloudstate.EntityDiscovery_ReportError_FullMethodName, p.cfg.ReadyWait, report, new(emptypb.Empty))
+	_, err := p.tell(ctx, cloudstate.EntityDiscovery_ReportError_FullMethodName, p.cfg.ReadyWait, report, new(emptypb.Empty))
+	return err
 }
 
-func (p *Pool) tell(ctx context.Context, method string, patience time.Duration, in, out proto.Message) error {
+// tell makes one call on the control lane, and says which connection it was answered on.
+func (p *Pool) tell(ctx context.Context, method string, patience time.Duration, in, out proto.Message) (*link, error) {
 	request, err := proto.Marshal(in)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	reply, err := p.unary(ctx, p.control, method, patience, request)
+	reply, l, err := p.unary(ctx, p.control, method, patience, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := proto.Unmarshal(reply, out); err != nil {
-		return status.Errorf(codes.Internal, "the user function's answer to %s is no %s: %v", method, out.ProtoReflect().Descriptor().FullName(), err)
+		return nil, status.Errorf(codes.Internal, "the user function's answer to %s is no %s: %v", method, out.ProtoReflect().Descriptor().FullName(), err)
 	}
-	return nil
+	return l, nil
 }
 
 // ActionUnary makes one unary call; ctx is the call's: its deadline travels to the user function. The pool owns in
 // from here on; the result belongs to the caller.
 func (p *Pool) ActionUnary(ctx context.Context, method string, in []byte) ([]byte, error) {
-	return p.unary(ctx, p.calls, method, p.cfg.ReadyWait, in)
+	out, _, err := p.unary(ctx, p.calls, method, p.cfg.ReadyWait, in)
+	return out, err
 }
 
-func (p *Pool) unary(ctx context.Context, ln *lane, method string, patience time.Duration, in []byte) ([]byte, error) {
+func (p *Pool) unary(ctx context.Context, ln *lane, method string, patience time.Duration, in []byte) ([]byte, *link, error) {
 	for refusals := 0; ; refusals++ {
 		callCtx, cancel := context.WithCancel(ctx)
 		a := &attempt{cancel: cancel}
 		if err := ln.reserve(ctx, a, patience); err != nil {
 			cancel()
-			return nil, err
+			return nil, nil, err
 		}
 		out := frame{}
 		err := a.link.client.Invoke(callCtx, method, &frame{bytes: in, attempt: a}, &out, grpc.PerRPCCredentials(a))
 		if err == nil {
 			a.done()
-			return out.bytes, nil
+			return out.bytes, a.link, nil
 		}
 		if again, failure := a.failed(ctx, err, refusals); !again {
-			return nil, failure
+			return nil, nil, failure
 		}
 	}
 }

@@ -17,4 +17,10 @@
 // The limit of a connection is learnt by watching the SETTINGS frames that the user function sends; it may change at
 // any time. A stream that was about to open when its connection lost the room for it, or that the user function
 // refused without having looked at it, moves to another connection without its owner noticing.
+//
+// # Another user function
+//
+// After the user function was lost, calls and streams wait until the owner has asked the next one what it serves, and
+// admitted it ([Pool.Disconnected], [Pool.Discover], [Pool.Admit]). A restart that is faster than the proxy notices it is
+// recognised by the sockets of the old connections; what that rests on, and what it does not cover, is told in gate.go.
 package userfunction

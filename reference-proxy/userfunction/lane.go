@@ -20,6 +20,9 @@ type lane struct {
 	// links are the usable connections, in the order in which they are filled: so the last ones run empty and can be
 	// trimmed.
 	links []*link
+	// held are connected too, but wait to be let through the gate, which only a gated lane has.
+	held  []*link
+	gated bool
 	// all holds the retired ones too.
 	all     map[*link]struct{}
 	waiters list.List // of *waiter, in the order of arrival
@@ -124,7 +127,10 @@ func (ln *lane) giveUp(w *waiter, place *list.Element, reason func() error) erro
 
 func (ln *lane) unreachable(cause error) error {
 	text := fmt.Sprintf("%v: cannot connect to %s", ErrUnavailable, ln.pool.cfg.address())
-	if ln.lastErr != nil {
+	switch {
+	case len(ln.held) > 0:
+		text = fmt.Sprintf("%v: it was lost, and what now answers at %s must first say what it serves", ErrUnavailable, ln.pool.cfg.address())
+	case ln.lastErr != nil:
 		text += ": " + ln.lastErr.Error()
 	}
 	return unavailable(text, cause)
@@ -211,15 +217,15 @@ func (ln *lane) nextWaiter() *waiter {
 
 // spread opens the first connections ahead of need.
 func (ln *lane) spread(l *link) {
-	if l.active > 1 && len(ln.links)+ln.dialling < ln.base && ln.failures == 0 {
+	if l.active > 1 && len(ln.links)+len(ln.held)+ln.dialling < ln.base && ln.failures == 0 {
 		ln.dial()
 	}
 }
 
 // grow opens as many connections as those who wait probably need.
 func (ln *lane) grow() {
-	if ln.pool.closed {
-		return
+	if ln.pool.closed || len(ln.held) > 0 {
+		return // not reachable by another connection either
 	}
 	if wait := time.Until(ln.retryAt); wait > 0 {
 		ln.retryIn(wait)
@@ -267,15 +273,30 @@ func (ln *lane) dial() {
 func (ln *lane) add(l *link) {
 	p := ln.pool
 	ln.dialling--
-	l.state, l.generation, l.idleSince = usable, p.generation, time.Now()
-	ln.links = append(ln.links, l)
+	l.state, l.idleSince = held, time.Now()
 	ln.all[l] = struct{}{}
+	p.place(l)
+	ln.held = append(ln.held, l)
+	ln.promote()
 	p.cfg.Logger.Debug("connected to the user function", "lane", ln.name, "connections", len(ln.links), "limit", l.limit)
 	p.reached()
 	ln.serve()
 	if l.active == 0 && len(ln.links) > ln.base {
 		ln.scheduleTrim(p.cfg.IdleTimeout)
 	}
+}
+
+// promote takes held connections into use that may be used.
+func (ln *lane) promote() {
+	p := ln.pool
+	ln.held = slices.DeleteFunc(ln.held, func(l *link) bool {
+		if ln.gated && (l.epoch != p.epoch || !p.admitted) {
+			return false
+		}
+		l.state = usable
+		ln.links = append(ln.links, l)
+		return true
+	})
 }
 
 func (ln *lane) dialFailed(err error) {
@@ -296,19 +317,25 @@ func (ln *lane) dialFailed(err error) {
 	}
 	if p.probing {
 		p.probing = false
-		p.announceLoss()
+		p.gone()
 	}
 	ln.serve()
 }
 
 // retire takes a connection out of use; its streams may go on. It is false when it was out of use already.
 func (ln *lane) retire(l *link) bool {
-	if l.state != usable {
+	var from *[]*link
+	switch l.state {
+	case usable:
+		from = &ln.links
+	case held:
+		from = &ln.held
+	case connecting, retired:
 		return false
 	}
 	l.state = retired
-	if i := slices.Index(ln.links, l); i >= 0 {
-		ln.links = slices.Delete(ln.links, i, i+1)
+	if i := slices.Index(*from, l); i >= 0 {
+		*from = slices.Delete(*from, i, i+1)
 	}
 	for len(l.opening) > 0 {
 		l.move(l.opening[0])
@@ -345,8 +372,8 @@ func (ln *lane) trim() {
 	next := time.Duration(-1)
 	for i := len(ln.links) - 1; i >= 0 && len(ln.links) > ln.base; i-- {
 		l := ln.links[i]
-		if l.active > 0 {
-			continue
+		if ended, _ := socketEnded(l.raw); l.active > 0 || ended {
+			continue // an end must be noticed as such
 		}
 		if left := ln.pool.cfg.IdleTimeout - time.Since(l.idleSince); left > 0 {
 			if next < 0 || left < next {

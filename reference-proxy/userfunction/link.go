@@ -20,6 +20,7 @@ import (
 type link struct {
 	lane   *lane
 	client *grpc.ClientConn
+	raw    net.Conn
 	// settled is closed when the connection has become usable or never will.
 	settled chan struct{}
 	// gone is set as soon as the connection is known to be dead, before any of its streams learn it.
@@ -31,15 +32,17 @@ type link struct {
 	active    int
 	opening   []*attempt
 	idleSince time.Time
-	// generation orders connections by losses: see Pool.lost.
-	generation uint64
-	failure    error
+	// epoch tells which user function the connection leads to, 0 when that is not known: see gate.go.
+	epoch   uint64
+	failure error
 }
 
 type linkState uint8
 
 const (
 	connecting linkState = iota
+	// held: no streams yet, until it is known that its user function may be sent commands.
+	held
 	// usable: new streams may be opened.
 	usable
 	// retired: no new streams; closed when the last one has ended.
@@ -64,12 +67,11 @@ const (
 // connect makes a connection; it is usable when settled is closed and state says so.
 func (ln *lane) connect(ctx context.Context) (*link, error) {
 	cfg := &ln.pool.cfg
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount}}
-	raw, err := dialer.DialContext(ctx, "tcp", cfg.address())
+	raw, err := ln.pool.dialTCP(ctx, "tcp", cfg.address())
 	if err != nil {
 		return nil, err
 	}
-	l := &link{lane: ln, settled: make(chan struct{}), limit: unlimited}
+	l := &link{lane: ln, raw: raw, settled: make(chan struct{}), limit: unlimited}
 	watched := &watchedConn{Conn: raw, link: l, watcher: newWatcher(l)}
 	var dialled atomic.Bool
 	l.client, err = grpc.NewClient("passthrough:///"+cfg.address(),
@@ -130,7 +132,7 @@ func (l *link) settings(limit uint32) {
 			l.move(l.opening[i])
 		}
 		l.lane.serve()
-	case retired: // its streams end whatever the limit
+	case held, retired: // no streams yet, or streams that end whatever the limit
 	}
 }
 

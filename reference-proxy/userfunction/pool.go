@@ -2,6 +2,7 @@ package userfunction
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 )
@@ -12,6 +13,8 @@ type Pool struct {
 	disconnected chan struct{}
 	// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
 	idleEnough time.Duration
+	// dialTCP makes the connections.
+	dialTCP func(ctx context.Context, network, address string) (net.Conn, error)
 	// ctx ends the attempts to connect when the pool is closed; tasks are the goroutines that the pool started.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -23,9 +26,18 @@ type Pool struct {
 	mu     sync.Mutex
 	closed bool
 	timers map[*time.Timer]struct{}
-	// generation counts losses; probing says that the next attempt to connect decides whether there was one.
-	generation uint64
-	probing    bool
+	// probing says that the next attempt to connect decides whether the user function was lost.
+	probing bool
+
+	// The gate: see gate.go. epoch counts the user functions met; a link's 0 is none of them. brokenAt is when a member of
+	// this epoch last ended abruptly; resolving says that strays will be looked at again.
+	epoch     uint64
+	admitted  bool
+	brokenAt  time.Time
+	resolving bool
+	// answered is the connection over which the latest Discover was answered; served is set to it until it has proved to
+	// be a member and the gate is open.
+	answered, served *link
 }
 
 // NewPool checks the configuration and returns a pool. It does not connect yet: the first call does.
@@ -34,13 +46,18 @@ func NewPool(cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, disconnected: make(chan struct{}, 1), idleEnough: 10 * time.Second, timers: make(map[*time.Timer]struct{})}
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount}}
+	p := &Pool{
+		cfg: cfg, disconnected: make(chan struct{}, 1), idleEnough: 10 * time.Second, dialTCP: dialer.DialContext,
+		timers: make(map[*time.Timer]struct{}), epoch: 1, admitted: true,
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	// Two for control: an error report need not wait for a discovery that takes long, even where each takes a whole
 	// connection.
 	p.control = p.newLane("control", 1, 2)
 	p.calls = p.newLane("calls", cfg.Connections, cfg.MaxConnections)
 	p.streams = p.newLane("streams", cfg.Connections, cfg.MaxConnections)
+	p.calls.gated, p.streams.gated = true, true
 	return p, nil
 }
 
@@ -114,42 +131,6 @@ func (p *Pool) announceLoss() {
 	}
 }
 
-// lost takes a connection out of use that the user function closed, or is about to close when reason is nil.
-//
-// Was the user function lost with it? When a process dies, its connections end one by one, and by the time the last
-// one is noticed, a new process may already answer a new connection. So connections are told apart by generation: each
-// abrupt end begins a new one, and the user function was lost when no connection as old as the ended one is left.
-// After a polite end the user function may well be there: the next attempt to connect tells.
-func (p *Pool) lost(l *link, reason error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l.state == connecting {
-		if l.failure == nil {
-			l.failure = reason
-			close(l.settled)
-		}
-		return
-	}
-	polite := reason == nil || (l.active == 0 && time.Since(l.idleSince) >= p.idleEnough)
-	if p.closed || !l.lane.retire(l) {
-		return
-	}
-	p.cfg.Logger.Debug("connection to the user function ended", "lane", l.lane.name, "polite", polite, "reason", reason)
-	switch {
-	case polite && !p.anyUsable(p.generation):
-		p.probing = true
-		if p.control.dialling == 0 {
-			p.control.dial()
-		}
-	case !polite:
-		if !p.anyUsable(l.generation) {
-			p.announceLoss()
-		}
-		p.generation++
-	}
-	l.lane.serve()
-}
-
 // reached ends every lane's pause between attempts to connect: the user function is there.
 func (p *Pool) reached() {
 	p.probing = false
@@ -160,16 +141,4 @@ func (p *Pool) reached() {
 			ln.serve()
 		}
 	}
-}
-
-// anyUsable tells whether a connection of the given generation or an older one can be used.
-func (p *Pool) anyUsable(generation uint64) bool {
-	for _, ln := range p.lanes() {
-		for _, l := range ln.links {
-			if l.generation <= generation {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // maxUnconfirmed bounds the bytes that a stream keeps for a second try before the user function has answered anything.
@@ -57,7 +60,13 @@ func (s *Stream) confirm() {
 // mayStartAgain tells whether a stream that failed was refused unseen, and everything sent on it is still at hand. If
 // so, it enters the state between two connections.
 func (s *Stream) mayStartAgain(err error) bool {
-	if errors.Is(err, io.EOF) || !s.attempt.unseen(err) {
+	if errors.Is(err, io.EOF) {
+		return false
+	}
+	if s.drained(err) {
+		s.attempt.drained.Store(true)
+	}
+	if !s.attempt.unseen(err) {
 		return false
 	}
 	s.mu.Lock()
@@ -68,6 +77,15 @@ func (s *Stream) mayStartAgain(err error) bool {
 	s.replay.running = true
 	s.replay.cancel = func() {}
 	return true
+}
+
+// drained tells whether gRPC itself gave the stream up because the user function had said goodbye before it saw the
+// stream. gRPC tries such a stream again, which [attempt.unseen] recognises; but when that happens while something is
+// sent, the receiver is left with this error of the first try. A user function's own status comes with a content type.
+func (s *Stream) drained(err error) bool {
+	st, ok := status.FromError(err)
+	return ok && st.Code() == codes.Unavailable && st.Message() == "the connection is draining" &&
+		len(s.client.Trailer()) == 0
 }
 
 // startAgain opens the stream on another connection and sends there what was sent before. If it fails, the stream has

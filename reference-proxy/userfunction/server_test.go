@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,11 @@ func listen(t testing.TB, address string) net.Listener {
 		address = "127.0.0.1:0"
 	}
 	l, err := net.Listen("tcp", address)
+	for deadline := time.Now().Add(bound); err != nil && time.Now().Before(deadline); {
+		// A peer that dials while nobody listens may have got the port for its own end of the connection.
+		runtime.Gosched()
+		l, err = net.Listen("tcp", address)
+	}
 	check(t, err)
 	return l
 }

@@ -245,6 +245,7 @@ func TestUnreachableUserFunction(t *testing.T) {
 func TestDescriptorThatCannotBeServed(t *testing.T) {
 	user := &carts{}
 	cfg := user.config()
+	cfg.Wait = patience
 	good := cfg.Spec
 	cfg.Spec = mockfunction.NewSpec([]protoreflect.FileDescriptor{shoppingcart.File_shoppingcart_shoppingcart_proto},
 		mockfunction.Entity(mockfunction.EventSourcedType, "com.example.shoppingcart.ShopingCart", "cart"))

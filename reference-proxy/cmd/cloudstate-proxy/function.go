@@ -21,7 +21,7 @@ func served(cfg *config.Config) []discovery.Kind {
 // functionSink publishes what discovery finds.
 type functionSink struct{ proxy *proxy }
 
-// Serve publishes f: new calls go to its services.
+// Serve publishes f: new calls go to its services, and then to the user function that told of them (DISC-46).
 func (s functionSink) Serve(f *discovery.Function) {
 	p := s.proxy
 	types := make(map[*discovery.Service]*driver.Type)
@@ -37,6 +37,7 @@ func (s functionSink) Serve(f *discovery.Function) {
 		MaxSideEffects: p.cfg.MaxSideEffects,
 		MaxHops:        p.cfg.MaxForwards,
 	}, f, p.host, types, actions, p.report.report, p.log))
+	p.pool.Admit()
 }
 
 // Suspend refuses calls until the next Serve.

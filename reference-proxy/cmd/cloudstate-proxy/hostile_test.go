@@ -237,7 +237,7 @@ func (c *tally) check(t testing.TB) {
 // beside them go on undisturbed, and in the end the proxy holds no more than before.
 func TestBadUserFunction(t *testing.T) {
 	m := newMixed(t)
-	p := runInside(t, serveFunction(t, m.Function), "--command-timeout", "4s", "--passivation-timeout", "1h")
+	p := runInside(t, serveFunction(t, m.Function), "--command-timeout", "10s", "--passivation-timeout", "1h")
 	conn := dial(t, p.client)
 	told := &tally{codes: map[codes.Code]int{}}
 

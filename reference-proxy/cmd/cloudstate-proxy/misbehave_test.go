@@ -111,8 +111,8 @@ var misbehaviours = map[string]misbehaviour{
 		onCommand: func(s *badStream, _ int64) { _ = s.sendRaw(make([]byte, tooBig)) },
 		code:      codes.Unknown, es: "Unexpected entity termination", ve: "Unexpected Value entity termination",
 	},
-	"silent": {code: codes.DeadlineExceeded, es: "the user function did not answer within 4s", ve: "the user function did not answer within 4s"},
-	"deaf":   {deaf: true, code: codes.DeadlineExceeded, es: "the user function did not answer within 4s", ve: "the user function did not answer within 4s"},
+	"silent": {code: codes.DeadlineExceeded, es: "the user function did not answer within 10s", ve: "the user function did not answer within 10s"},
+	"deaf":   {deaf: true, code: codes.DeadlineExceeded, es: "the user function did not answer within 10s", ve: "the user function did not answer within 10s"},
 }
 
 // slow are those that take the command time-out.

@@ -140,7 +140,7 @@ func metadataCases() []suite.Case {
 					x.answer("META-05", &cloudstate.Metadata{Entries: []*cloudstate.MetadataEntry{
 						text("x-reply", "one"), text("grpc-status", "13"), text("grpc-message", "wrong"), text(":status", "500"), text("content-type", "text/html"), text("content-length", "1"),
 						text("x-reply", "two"), text("connection", "close"), text("transfer-encoding", "chunked"), text("te", "gzip"), text("cloudstate-entity", "x"), text("accept", "x"), text("host", "x"),
-						text("bad name", "x"), text("", "x"), text("bäd", "x"), text("x-bad-text", "a\nb"), text("x-bad-unicode", "é"), binaryEntry("x-not-binary", []byte{1}),
+						text("bad name", "x"), text("", "x"), text("bäd", "x"), text("x-bad-text", "a\nb"), text("x-bad-unicode", "é"), binaryEntry("x-not-binary", []byte{1}), text("x-text-bin", "eA"),
 						binaryEntry("x-reply-bin", []byte{0, 0xff, '\n'}), {Key: "x-no-value"}, text("x-reply", "one"), text("trailer", "x"), text("upgrade", "x"), text("x-last", "100 % ~"),
 					}})
 					reply := x.response.ProtoReflect().New().Interface()
@@ -158,7 +158,7 @@ func metadataCases() []suite.Case {
 							Requirement: requirement, Expected: fmt.Sprintf("response headers %s: %q", name, want), Got: fmt.Sprintf("%q among %v", header.Get(name), header),
 						})
 					}
-					for _, name := range []string{"cloudstate-entity", "x-bad-text", "x-bad-unicode", "x-not-binary", "bad name", "bäd", "accept", "te", "host", "upgrade", "connection", "transfer-encoding"} {
+					for _, name := range []string{"cloudstate-entity", "x-bad-text", "x-bad-unicode", "x-not-binary", "x-text-bin", "bad name", "bäd", "accept", "te", "host", "upgrade", "connection", "transfer-encoding"} {
 						s.t.Require(len(header.Get(name)) == 0, suite.Failure{
 							Requirement: "META-06", Expected: "no response header " + name, Got: fmt.Sprintf("%q", header.Get(name)),
 						})
