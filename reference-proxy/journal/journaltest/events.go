@@ -178,10 +178,11 @@ func (su *suite) testManyEvents(t *testing.T) {
 		want[i] = fmt.Sprintf("event %d %s", i+1, strings.Repeat("x", i%97))
 	}
 	sizes := []int{1, 999, 2, 1500, 300}
-	for at, n := 0, 0; at < events; at += n {
-		n = min(sizes[0], events-at)
+	for at := 0; at < events; {
+		next := min(at+sizes[0], events)
 		sizes = append(sizes[1:], sizes[0])
-		b.append(f, cart, uint64(at), want[at:at+n]...)
+		b.append(f, cart, uint64(at), want[at:next]...)
+		at = next
 	}
 	whole := []journal.Chunk{{}, {Records: 100}, {Records: 333}, {Records: events}, {Records: 1 << 20, Bytes: 1 << 30}, {Bytes: 20_000}, {Records: 250, Bytes: 15_000}}
 	for _, max := range whole {

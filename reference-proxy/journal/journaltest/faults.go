@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -244,7 +245,7 @@ func (d *disturbed) goOn(f journal.Fence) {
 	if _, err := d.PutValue(d.ctx, f, d.id, version, entry("end")); err != nil {
 		d.Fatal(err)
 	}
-	want := append(events, "end")
+	want := slices.Concat(events, []string{"end"})
 	d.equal("events at the end", d.all(d.id, 0, journal.Chunk{}), want)
 	got, err := readAll(d.ctx, d.weak, d.id, 0, journal.Chunk{})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -199,6 +200,9 @@ var mutants = map[string]mutant{
 			v, _ := get(ctx, id)
 			if v.Version != expected {
 				return 0, &journal.ConflictError{ID: id, Expected: expected, Actual: v.Version}
+			}
+			for range 100 { // time enough for another to check
+				runtime.Gosched()
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -14,7 +14,7 @@ import (
 // shouter is a server that answers each line in capitals, and tells what arrived.
 func shouter(t *testing.T) (addr string, arrived <-chan string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a listener of a test, on this machine
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func shouter(t *testing.T) (addr string, arrived <-chan string) {
 // dial connects to addr for one test, which no silence can hold up for long.
 func dial(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 	t.Helper()
-	c, err := net.Dial("tcp", addr) //nolint:noctx // a connection of a test, to this machine
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
