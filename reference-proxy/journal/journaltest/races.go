@@ -1,6 +1,7 @@
 package journaltest
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,21 +11,28 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
-// race runs f in many goroutines at once and fails with the first error.
+// race runs f in many goroutines at once. The first error ends the race, by way of b.ctx,
+// and fails.
 func (b *bench) race(f func(racer int) error) {
 	b.Helper()
+	before := b.ctx
+	ctx, cancel := context.WithCancelCause(before)
+	defer cancel(nil)
+	b.ctx = ctx
 	var wg sync.WaitGroup
-	errs := make([]error, b.su.effort.Racers)
 	start := make(chan struct{})
-	for i := range errs {
+	for i := range b.su.effort.Racers {
 		wg.Go(func() {
 			<-start
-			errs[i] = f(i)
+			if err := f(i); err != nil {
+				cancel(err)
+			}
 		})
 	}
 	close(start)
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	b.ctx = before
+	if err := context.Cause(ctx); err != nil {
 		b.Fatal(err)
 	}
 }
