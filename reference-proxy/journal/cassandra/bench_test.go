@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -18,10 +19,11 @@ func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{64, 256} {
 		b.Run(fmt.Sprintf("store/%d", callers), func(b *testing.B) {
 			s := open(b, o)
-			w := own(b, s, b.Name()+fmt.Sprint(b.N), 1)
+			w := own(b, s, rand.Text(), 1)
 			ctx := within(b)
+			space := rand.Text()
 			id := func(caller int) journal.EntityID {
-				return journal.EntityID{Namespace: b.Name() + fmt.Sprint(b.N), Key: fmt.Sprint(caller)}
+				return journal.EntityID{Namespace: space, Key: fmt.Sprint(caller)}
 			}
 			for i := range callers {
 				if err := w.Adopt(ctx, w.fence, id(i), 0); err != nil {
@@ -35,7 +37,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("driver/%d", callers), func(b *testing.B) {
 			session := raw(b, c, o)
 			ctx, head := within(b), make([]byte, 24)
-			space := []byte(b.Name() + fmt.Sprint(b.N))
+			space := []byte(rand.Text())
 			parallel(b, callers, func(caller int, n uint64) error {
 				return session.Query("INSERT INTO events (ns, key, bucket, first, fence, attempt, part, head, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP 1",
 					space, fmt.Append(nil, caller), int64(0), int64(n+1), int64(1), int64(1), 0, head, payload).Idempotent(true).ExecContext(ctx)

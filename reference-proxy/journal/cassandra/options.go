@@ -1,10 +1,12 @@
 package cassandra
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"regexp"
 	"time"
 
@@ -45,6 +47,9 @@ type Options struct {
 	PasswordFile string
 	// TLS encrypts the connections.
 	TLS *tls.Config
+	// Dial makes the connections, through a tunnel for instance; a plain TCP dialler by
+	// default. It gets the address of the node.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Connections to each host; 2 by default.
 	Connections int
 	// Timeout bounds one call of the store, with all that it asks of the cluster; 10 s by

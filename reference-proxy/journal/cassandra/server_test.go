@@ -12,6 +12,7 @@ import (
 	server "github.com/stateful-serverless/cloudstate/fixtures/servers/cassandra"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/cassandra"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/journaltest"
 )
 
 // patience bounds what a loaded machine may take.
@@ -26,6 +27,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	journaltest.Victim(openAt)
 	code := m.Run()
 	if shared.cluster != nil {
 		if err := shared.cluster.Close(); err != nil && code == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -55,6 +56,9 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 	cfg.ReconnectInterval = reconnectInterval
 	cfg.Metadata.CacheMode = gocql.KeyspaceOnly // enough for token-aware routing
 	cfg.Logger = driverLog{o.Logger}
+	if o.Dial != nil {
+		cfg.Dialer = dialer(o.Dial)
+	}
 	var fallback gocql.HostSelectionPolicy = gocql.RoundRobinHostPolicy()
 	if o.Datacenter != "" {
 		fallback = gocql.DCAwareRoundRobinPolicy(o.Datacenter)
@@ -96,6 +100,13 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 		}()
 		return nil, ctx.Err()
 	}
+}
+
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialContext implements gocql.Dialer.
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
 }
 
 // whyNoConnection tells why nodes that answer let nobody use the keyspace: the driver does not
