@@ -74,11 +74,15 @@ func workOn(ctx context.Context, s journal.Store, f journal.Fence, worker int, a
 	if err == nil {
 		err = errors.Join(s.Adopt(ctx, f, id, last), s.AdoptValue(ctx, f, id, version))
 	}
-	for n := last + 1; err == nil; n++ {
-		err = s.Append(ctx, f, id, n-1, []journal.Entry{victimEntry(n)})
-		for ; err == nil && version < n; version++ {
+	put := func(through uint64) {
+		for ; err == nil && version < through; version++ {
 			_, err = s.PutValue(ctx, f, id, version, victimEntry(version+1))
 		}
+	}
+	put(last) // the value that the one before was killed over: it is never more than one behind
+	for n := last + 1; err == nil; n++ {
+		err = s.Append(ctx, f, id, n-1, []journal.Entry{victimEntry(n)})
+		put(n)
 		if err == nil && n%5 == 0 {
 			err = s.SaveSnapshot(ctx, f, id, journal.Snapshot{Seq: n, Payload: victimEntry(n).Payload})
 		}
