@@ -99,3 +99,67 @@ func bench(b *testing.B, callers int, do func(ctx context.Context, caller, n int
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
 }
+
+// BenchmarkReplay puts the replay of a long journal through the store beside one query of the driver's that
+// reads the same rows into the same records.
+func BenchmarkReplay(b *testing.B) {
+	const events = 100_000
+	s := open(b, benchOptions(b))
+	ctx := context.Background()
+	f := claim(b, s, 1, "bench")
+	id := journal.EntityID{Namespace: "bench", Key: "replay"}
+	batch := make([]journal.Entry, events/100)
+	for i := range batch {
+		batch[i].Payload = make([]byte, benchPayload)
+	}
+	for at := 0; at < events; at += len(batch) {
+		if err := s.Append(ctx, f, id, uint64(at), batch); err != nil { //nolint:gosec // counts from 0
+			b.Fatal(err)
+		}
+	}
+	execSQL(b, connect(b, s.options.URL), "VACUUM ANALYZE "+s.options.Schema+".events")
+	report := func(b *testing.B) {
+		b.StopTimer()
+		b.ReportMetric(float64(b.N)*events/b.Elapsed().Seconds(), "events/s")
+	}
+	b.Run("store", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			after := uint64(0)
+			for more := true; more; {
+				recs, m, err := s.Read(ctx, id, after, journal.Chunk{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				after, more = after+uint64(len(recs)), m
+			}
+			if after != events {
+				b.Fatalf("%d events", after)
+			}
+		}
+		report(b)
+	})
+	b.Run("raw", func(b *testing.B) {
+		b.ReportAllocs()
+		key := keyOf(id)
+		sql := fmt.Sprintf("SELECT seq, payload, note FROM %s.events WHERE entity = $1 ORDER BY seq", s.options.Schema)
+		for range b.N {
+			rows, err := s.pool.Query(ctx, sql, key[:])
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for rows.Next() {
+				var r journal.Record
+				if err := rows.Scan(&r.Seq, &r.Payload, &r.Note); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			if rows.Err() != nil || n != events {
+				b.Fatalf("%d events, %v", n, rows.Err())
+			}
+		}
+		report(b)
+	})
+}

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +39,14 @@ func TestDamage(t *testing.T) {
 			"the first event of a chunk", "DELETE FROM events WHERE entity = $1 AND seq IN (5, 6)",
 			func(s *Store, _ journal.Fence) error { _, _, err := s.Read(ctx, cart, 4, journal.Chunk{}); return err },
 			"event 5 is missing, the next is 7",
+		},
+		{
+			"more events than a chunk holds", "DELETE FROM events WHERE entity = $1 AND seq BETWEEN 3 AND 8",
+			func(s *Store, _ journal.Fence) error {
+				_, _, err := s.Read(ctx, cart, 2, journal.Chunk{Records: 2})
+				return err
+			},
+			"event 3 is missing, the next is 9",
 		},
 		{
 			"the first event", "DELETE FROM events WHERE entity = $1 AND seq = 1",
@@ -182,4 +192,46 @@ func raise(t *testing.T, s *Store, code string, times int) {
 		IF NEW.payload = 'bad' AND nextval('%s.raised') <= %d THEN RAISE EXCEPTION 'asked for' USING ERRCODE = '%s'; END IF;
 		RETURN NEW; END $$`, s.options.Schema, times, code))
 	execSQL(t, conn, "CREATE TRIGGER raise BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION raise()")
+}
+
+// TestLargestWrites: what journal admits, PostgreSQL takes: a write of 64 MiB in one event, and a
+// hundred thousand empty events.
+func TestLargestWrites(t *testing.T) {
+	o := fresh(database(t))
+	o.Timeout = 5 * patience
+	s := open(t, o)
+	ctx, cancel := context.WithTimeout(context.Background(), o.Timeout)
+	defer cancel()
+	f := claim(t, s, 1, "me")
+	one := journal.Entry{Payload: bytes.Repeat([]byte{0xff}, journal.MaxWriteBytes)}
+	last := uint64(0)
+	for _, events := range [][]journal.Entry{{one}, make([]journal.Entry, 100_000)} {
+		if err := s.Append(ctx, f, cart, last, events); err != nil {
+			t.Fatalf("%d events: %.500v", len(events), err)
+		}
+		last += uint64(len(events))
+	}
+	if _, err := s.PutValue(ctx, f, cart, 0, one); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveSnapshot(ctx, f, cart, journal.Snapshot{Seq: last, Payload: one.Payload}); err != nil {
+		t.Fatal(err)
+	}
+	recs, more, err := s.Read(ctx, cart, 0, journal.Chunk{})
+	if err != nil || !more || len(recs) != 1 || len(recs[0].Payload) != journal.MaxWriteBytes {
+		t.Fatalf("%d events, more %v, %v", len(recs), more, err)
+	}
+	for after := uint64(1); ; {
+		recs, more, err := s.Read(ctx, cart, after, journal.Chunk{Records: 100_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after += uint64(len(recs))
+		if !more {
+			if after != last {
+				t.Fatalf("%d events, want %d", after, last)
+			}
+			return
+		}
+	}
 }

@@ -10,11 +10,15 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
-// sqlRead returns a chunk of the events of entity $1 behind $2: at most $4 of them ($3 is one
-// more) and $5 bytes, one at least; each with the number of the one that follows. What
-// was pruned comes along, and so there is always a row.
+// sqlRead returns a chunk of the events of entity $1: those behind $2 up to $3, no more than $4 bytes of
+// them but one at least. Each comes with the number of the event that follows it, wherever that is. What was
+// pruned comes along, and so there is always a row.
+//
+// The chunk is a range and not a LIMIT: a plan that does not know how many rows are wanted may decide to sort
+// all events of the entity, for each chunk.
 const sqlRead = `
-SELECT p.pruned, coalesce(c.seq, 0), c.payload, c.note, coalesce(c.following, 0)
+SELECT p.pruned, coalesce(c.seq, 0), c.payload, c.note,
+	coalesce(c.following, (SELECT e.seq FROM {s}.events e WHERE e.entity = $1 AND e.seq > $3 ORDER BY e.seq LIMIT 1), 0)
 FROM (SELECT coalesce((SELECT i.pruned FROM {s}.entities i WHERE i.entity = $1), 0) AS pruned) AS p
 LEFT JOIN (
 	SELECT seq, payload, note, following
@@ -23,10 +27,10 @@ LEFT JOIN (
 			lead(seq) OVER w AS following,
 			row_number() OVER w AS place,
 			sum(octet_length(payload) + coalesce(octet_length(note), 0)) OVER (w ROWS UNBOUNDED PRECEDING) AS bytes
-		FROM (SELECT seq, payload, note FROM {s}.events WHERE entity = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS e
+		FROM {s}.events WHERE entity = $1 AND seq > $2 AND seq <= $3
 		WINDOW w AS (ORDER BY seq)
 	) AS measured
-	WHERE place = 1 OR place <= $4 AND bytes <= $5
+	WHERE place = 1 OR bytes <= $4
 ) AS c ON true
 ORDER BY c.seq`
 
@@ -36,9 +40,10 @@ const maxChunkRecords = 1 << 20
 // Read implements journal.Journal, with one query a chunk.
 func (s *Store) Read(ctx context.Context, id journal.EntityID, after uint64, max journal.Chunk) (recs []journal.Record, more bool, err error) {
 	max = max.WithDefaults()
-	records := min(max.Records, maxChunkRecords)
+	behind := min(after, math.MaxInt64)
+	through := min(behind+uint64(min(max.Records, maxChunkRecords)), math.MaxInt64) //nolint:gosec // above 0
 	var pruned, following int64
-	args := []any{int64(min(after, math.MaxInt64)), records + 1, records, int64(max.Bytes)} //nolint:gosec // the line says it
+	args := []any{int64(behind), int64(through), int64(max.Bytes)} //nolint:gosec // as the lines above say
 	err = s.look(ctx, id, s.sql.read, args,
 		func() { recs, following = nil, 0 },
 		func(rows pgx.Rows) error {

@@ -86,7 +86,7 @@ func (p place) explain(err error) error {
 	case codeNoRights:
 		mend = fmt.Sprintf("GRANT USAGE ON SCHEMA %[1]s TO %[2]q; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO %[2]q", p.schema, p.user)
 	case codeNoSchema, codeNoTable:
-		meaning, mend = journal.ErrFormat, p.migrateFirst()
+		meaning, mend = journal.ErrSchema, p.migrateFirst()
 	case codeNoDatabase:
 		mend = "create the database, or correct its name in the URL"
 	case codeWrongPassword:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -251,7 +252,8 @@ func TestLeasesAreNotStarved(t *testing.T) {
 	}
 }
 
-// TestPlans: whatever the tables hold, the last event is found by one step backward in the index.
+// TestPlans: whatever the tables hold, the last event is found by one step backward in the index, and
+// a chunk by its range.
 func TestPlans(t *testing.T) {
 	s := open(t, fresh(database(t)))
 	conn := connect(t, s.options.URL)
@@ -260,18 +262,28 @@ func TestPlans(t *testing.T) {
 	execSQL(t, conn, "SET search_path TO "+schema)
 	look := func(what string) {
 		t.Helper()
-		execSQL(t, conn, "DEALLOCATE ALL")
-		execSQL(t, conn, "PREPARE appending AS "+s.sql.append)
-		rows, err := conn.Query(within(t), "EXPLAIN EXECUTE appending (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)", pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Scan Backward using events_pkey") {
-			t.Errorf("%s:\n%s", what, plan)
+		for _, c := range []struct {
+			name, sql, want string
+			args            int
+		}{
+			{"append", s.sql.append, "Scan Backward using events_pkey", 11},
+			{"read", s.sql.read, "((entity = $1) AND (seq > $2) AND (seq <= $3))", 4},
+		} {
+			exec := fmt.Sprintf("EXPLAIN EXECUTE p (%s)", strings.Join(slices.Repeat([]string{"NULL"}, c.args), ", "))
+			execSQL(t, conn, "DEALLOCATE ALL")
+			execSQL(t, conn, "PREPARE p AS "+c.sql)
+			rows, err := conn.Query(within(t), exec, pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan := strings.Join(lines, "\n")
+			if !strings.Contains(plan, c.want) || strings.Contains(plan, "Seq Scan on events") {
+				t.Errorf("%s, %s:\n%s", c.name, what, plan)
+			}
 		}
 	}
 	look("no event at all")

@@ -202,12 +202,12 @@ func readFormat(ctx context.Context, conn *pgx.Conn, schema string) (int, error)
 func (p place) checkFormat(found int) error {
 	switch {
 	case found == 0:
-		return fmt.Errorf("%w: %v: %s", journal.ErrFormat, p, p.migrateFirst())
+		return fmt.Errorf("%w: %v: %s", journal.ErrSchema, p, p.migrateFirst())
 	case found > Format:
 		return p.newer(found)
 	case found < Format:
 		return fmt.Errorf("%w: %v: schema %q is of format %d, this version needs %d: stop the older proxies and run \"cloudstate-proxy store migrate\"",
-			journal.ErrFormat, p, p.schema, found, Format)
+			journal.ErrSchema, p, p.schema, found, Format)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestUpgradeAndFormats(t *testing.T) {
 	o := fresh(database(t))
 	o.AutoMigrate = false
 	conn := connect(t, o.URL)
-	if _, err := Open(ctx, o); !errors.Is(err, journal.ErrFormat) || !strings.Contains(err.Error(), "store migrate") {
+	if _, err := Open(ctx, o); !errors.Is(err, journal.ErrSchema) || !strings.Contains(err.Error(), "store migrate") {
 		t.Fatalf("no schema: %v", err)
 	}
 	if m, err := Migrate(ctx, o); err != nil || m != (Migration{0, Format}) {
@@ -110,7 +110,7 @@ func TestUpgradeAndFormats(t *testing.T) {
 
 	// What an older version left.
 	execSQL(t, conn, "UPDATE "+o.Schema+".format SET version = 0 - version")
-	if err := openOnly(ctx, o); !errors.Is(err, journal.ErrFormat) {
+	if err := openOnly(ctx, o); !errors.Is(err, journal.ErrSchema) {
 		t.Errorf("a format that is too old: %v", err)
 	}
 }

@@ -17,8 +17,8 @@ import (
 // that the user may write to it.
 //
 // ErrSettings: the options cannot be used. journal.ErrUnavailable: the server cannot be reached or does
-// not let us in (trying again may help), or rights are missing. journal.ErrFormat: the schema has not been
-// made, has to be upgraded, or is of a newer version. Messages say how to mend it and never hold a password.
+// not let us in (trying again may help), or rights are missing. journal.ErrSchema: the schema has not been
+// made, or has to be upgraded. journal.ErrFormat: it is of a newer version, or somebody else's. Messages say how to mend it and never hold a password.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o, config, err := o.resolve()
 	if err != nil {

@@ -76,7 +76,7 @@ func TestClearErrors(t *testing.T) {
 		{"no such database", Options{URL: secretURL(t, address, "worker", "nowhere")}, journal.ErrUnavailable, []string{`"nowhere"`, "create the database"}},
 		{"may not log in", Options{URL: secretURL(t, address, "locked", database)}, journal.ErrUnavailable, []string{"does not admit"}},
 		{"TLS of a server without", Options{URL: strings.Replace(worker, "disable", "require", 1)}, journal.ErrUnavailable, []string{"TLS"}},
-		{"no schema", Options{URL: worker}, journal.ErrFormat, []string{"store migrate", "print-schema", `"cloudstate"`}},
+		{"no schema", Options{URL: worker}, journal.ErrSchema, []string{"store migrate", "print-schema", `"cloudstate"`}},
 		{"may not make a schema", Options{URL: worker, AutoMigrate: true}, journal.ErrUnavailable, []string{"permission denied", "print-schema"}},
 		{"may not make a table", Options{URL: worker, Schema: "taken", AutoMigrate: true}, journal.ErrUnavailable, []string{"permission denied", "print-schema"}},
 	} {

@@ -39,7 +39,8 @@ type Options struct {
 	// 0: a third of MaxConns.
 	Groups int
 	// Timeout bounds every call's work with the server, waiting for a connection included, in
-	// steps of a millisecond; 0: DefaultTimeout.
+	// steps of a millisecond; 0: DefaultTimeout. It must be longer than the largest write takes:
+	// hundreds of thousands of events at once take seconds.
 	Timeout time.Duration
 	// AutoMigrate lets Open make or upgrade the schema, which takes the right to create tables.
 	AutoMigrate bool
