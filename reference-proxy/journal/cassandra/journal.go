@@ -140,7 +140,7 @@ func (s *Store) own(ctx context.Context, f journal.Fence, id journal.EntityID, e
 		// goes with it removes rows.
 		return record{}, &journal.FencedError{Fence: f, Newest: tail.gen.token}
 	}
-	acts := st.mark.allows(tail) && (complete || tail.events == 0)
+	acts := st.mark.allows(tail, s.fences.since(f)) && (complete || tail.events == 0)
 	if tail.gen == gen {
 		acts = true // nothing else can have been seen here since it was acknowledged
 	} else if tail, err = s.adopt(ctx, f, id, tail, gen, body); err != nil {
@@ -368,9 +368,10 @@ func (s *Store) readChunk(ctx context.Context, id journal.EntityID, after uint64
 	if ended && !c.begun {
 		seen.last, seen.hasLast = mark{set: true}, true
 	}
+	now := s.fences.tick()
 	s.journals.update(id, func(st *journalState) {
 		st.keep(c.stable)
-		st.mark = st.mark.after(seen)
+		st.mark = st.mark.after(seen, now)
 	})
 	return recs, more, nil
 }

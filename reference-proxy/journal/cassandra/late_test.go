@@ -52,28 +52,33 @@ func TestMark(t *testing.T) {
 	at := func(first uint64, token journal.Token) record {
 		return record{place: place{0, first}, gen: generation{token, 1}, origin: generation{token, 1}, events: 1}
 	}
+	now := uint64(0)
 	read := func(m mark, ended bool, recs ...record) mark {
 		g := sighting{from: recs[0].place, ended: ended}
 		for _, r := range recs {
 			g.see(m, r)
 			g.last, g.hasLast = markOf(r), true
 		}
-		return m.after(g)
+		now++
+		return m.after(g, now)
 	}
 	x := read(mark{}, true, record{}, at(1, 1), at(2, 1))
-	if !x.allows(at(2, 1)) || x.allows(at(2, 2)) || x.allows(at(1, 1)) || x.allows(record{}) {
+	if !x.allows(at(2, 1), 0) || x.allows(at(2, 2), 0) || x.allows(at(1, 1), 0) || x.allows(record{}, 0) {
 		t.Errorf("%+v", x)
 	}
-	if y := read(x, true, at(1, 1), at(2, 2)); y.allows(at(2, 1)) || y.allows(at(2, 2)) {
+	if y := read(x, true, at(1, 1), at(2, 2)); y.allows(at(2, 1), 0) || y.allows(at(2, 2), 0) {
 		t.Errorf("reads that differ: %+v", y)
 	}
-	if y := read(x, true, at(1, 1), at(2, 1), at(3, 1)); !y.allows(at(3, 1)) {
+	if y := read(x, true, at(1, 1), at(2, 1), at(3, 1)); !y.allows(at(3, 1), 0) {
 		t.Errorf("a journal that grew: %+v", y)
 	}
-	if y := read(x, true, record{}, at(1, 1)); y.allows(at(1, 1)) {
+	if y := read(x, true, record{}, at(1, 1)); y.allows(at(1, 1), 0) {
 		t.Errorf("a journal that shrank: %+v", y)
 	}
-	if empty := read(read(mark{}, true, record{}), true, record{}); !empty.allows(record{}) {
+	if y := read(x, true, at(1, 1), at(2, 2)); !y.allows(at(2, 2), y.mixed) {
+		t.Errorf("what others did before the claim: %+v", y)
+	}
+	if empty := read(read(mark{}, true, record{}), true, record{}); !empty.allows(record{}, 0) {
 		t.Errorf("nothing, twice: %+v", empty)
 	}
 }

@@ -22,22 +22,45 @@ const endedLease = 30 * 24 * 60 * 60
 // up, by a release or by another claim, is sent.
 type fences struct {
 	mu   sync.Mutex
-	held map[journal.Shard]journal.Fence
+	held map[journal.Shard]heldFence
+	// now counts claims and reads, which is all the time that there is.
+	now uint64
+}
+
+type heldFence struct {
+	journal.Fence
+	since uint64
+}
+
+// tick returns a time later than all before.
+func (fs *fences) tick() uint64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.now++
+	return fs.now
+}
+
+// since returns when f was claimed.
+func (fs *fences) since(f journal.Fence) uint64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.held[f.Shard].since
 }
 
 func (fs *fences) holds(f journal.Fence) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return f.Token != 0 && fs.held[f.Shard] == f
+	return f.Token != 0 && fs.held[f.Shard].Fence == f
 }
 
 func (fs *fences) set(f journal.Fence) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if fs.held == nil {
-		fs.held = map[journal.Shard]journal.Fence{}
+		fs.held = map[journal.Shard]heldFence{}
 	}
-	fs.held[f.Shard] = f
+	fs.now++
+	fs.held[f.Shard] = heldFence{f, fs.now}
 }
 
 // drop takes the shard's fence out and returns it.
@@ -46,7 +69,7 @@ func (fs *fences) drop(shard journal.Shard) (journal.Fence, bool) {
 	defer fs.mu.Unlock()
 	f, had := fs.held[shard]
 	delete(fs.held, shard)
-	return f, had
+	return f.Fence, had
 }
 
 // dropHolder takes out all fences of h, whose lease has ended.

@@ -55,8 +55,9 @@ type mark struct {
 	set    bool
 	place  place
 	origin generation
-	// mixed says that reads found different records at one place.
-	mixed bool
+	// read is when, by the handle's count, it was read last; mixed is when something else
+	// was read last that turned into this, without having been in the journal for good.
+	read, mixed uint64
 }
 
 // sighting is what one read saw, for the mark.
@@ -88,22 +89,24 @@ func markOf(r record) mark {
 	return mark{set: true, place: r.place, origin: r.origin}
 }
 
-// after returns the mark behind a read that saw g.
-func (m mark) after(g sighting) mark {
+// after returns the mark behind a read that saw g at the time now.
+func (m mark) after(g sighting, now uint64) mark {
 	if !g.hasLast {
 		return m
 	}
 	next := g.last
+	next.read, next.mixed = now, m.mixed
 	if m.set && m.place != (place{}) && g.from.first <= m.place.first && (g.ended || g.last.place.first >= m.place.first) {
 		if !g.met || g.origin != m.origin {
-			next.mixed = true
+			next.mixed = m.read
 		}
 	}
-	next.mixed = next.mixed || m.mixed
 	return next
 }
 
-// allows says whether rec may be adopted by one who acts on what was read.
-func (m mark) allows(rec record) bool {
-	return !m.set || m == markOf(rec)
+// allows says whether rec may be adopted by one who acts on what was read since it claimed the
+// shard at the time claimed. Before that, others may have been at work.
+func (m mark) allows(rec record, claimed uint64) bool {
+	is := markOf(rec)
+	return !m.set || m.place == is.place && m.origin == is.origin && m.mixed <= claimed
 }

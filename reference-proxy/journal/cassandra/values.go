@@ -33,12 +33,44 @@ type valueState struct {
 	// tail is the newest, without its body, if the owner with the token adopted or wrote it.
 	tail  storedValue
 	owner journal.Token
-	// read is what a read found last, and mixed whether one before found another of that
-	// version: see mark.
-	read        bool
-	readVersion uint64
-	readOrigin  generation
-	mixed       bool
+	// mark is what a read found last.
+	mark valueMark
+}
+
+// valueMark is for a value what mark is for a journal.
+type valueMark struct {
+	set         bool
+	version     uint64
+	origin      generation
+	read, mixed uint64
+}
+
+// markOfValue is the mark that a read of v leaves. All absent values are alike.
+func markOfValue(v storedValue) valueMark {
+	if v.version == 0 {
+		return valueMark{set: true}
+	}
+	return valueMark{set: true, version: v.version, origin: v.origin}
+}
+
+func (m valueMark) is(v storedValue) bool {
+	other := markOfValue(v)
+	return m.version == other.version && m.origin == other.origin
+}
+
+// after returns the mark behind a read that found v at the time now.
+func (m valueMark) after(v storedValue, now uint64) valueMark {
+	next := markOfValue(v)
+	next.read, next.mixed = now, m.mixed
+	if m.set && !m.is(v) {
+		next.mixed = m.read
+	}
+	return next
+}
+
+// allows says whether v may be adopted by one who acts on what was read since the time claimed.
+func (m valueMark) allows(v storedValue, claimed uint64) bool {
+	return !m.set || m.is(v) && m.mixed <= claimed
 }
 
 // readValue reads the newest value; the zero storedValue if there never was one.
@@ -103,10 +135,8 @@ func (s *Store) GetValue(ctx context.Context, id journal.EntityID) (v journal.Va
 			}
 			v = journal.Value{Version: found.version, Entry: entries[0], Found: true}
 		}
-		s.values.update(id, func(st *valueState) {
-			st.mixed = st.read && st.readVersion == found.version && (st.mixed || st.readOrigin != found.origin)
-			st.read, st.readVersion, st.readOrigin = true, found.version, found.origin
-		})
+		now := s.fences.tick()
+		s.values.update(id, func(st *valueState) { st.mark = st.mark.after(found, now) })
 		return nil
 	})
 	if err != nil {
@@ -234,7 +264,7 @@ func (s *Store) ownValue(ctx context.Context, f journal.Fence, id journal.Entity
 	if err := conflict(found); err != nil {
 		return storedValue{}, err
 	}
-	acts := complete && (!st.read || !st.mixed && st.readVersion == found.version && st.readOrigin == found.origin)
+	acts := complete && st.mark.allows(found, s.fences.since(f))
 	if found.gen.token == f.Token && found.gen.attempt > s.doubted.Load() {
 		s.rememberValue(id, f, found)
 		return found, nil
