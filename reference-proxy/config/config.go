@@ -8,7 +8,8 @@ import (
 // Config holds every setting of the proxy. The zero value is not usable: take [Default] or [Parse].
 //
 // The struct tags are the single source of names, defaults, variables, ranges and help texts: name, default, group and
-// help are kong's; environ is the environment variable; min and max are the range, in the setting's own notation.
+// help are kong's; environ is the environment variable; min and max are the range, in the setting's own notation; stores
+// lists the stores that use the setting, when not all do.
 type Config struct {
 	ConfigFile string `name:"config" environ:"CLOUDSTATE_CONFIG" group:"general" placeholder:"FILE" help:"YAML file with settings: one line each, the names as here without the dashes. Its values give way to the environment and to the command line."`
 
@@ -32,13 +33,36 @@ type Config struct {
 	DiscoveryBackoffMax        time.Duration `name:"discovery-backoff-max" default:"10s" environ:"CLOUDSTATE_DISCOVERY_BACKOFF_MAX" min:"1ms" max:"1h" group:"function" placeholder:"TIME" help:"Longest pause before discovery is tried again."`
 	DiscoveryBackoffFactor     float64       `name:"discovery-backoff-random-factor" default:"0.2" environ:"CLOUDSTATE_DISCOVERY_BACKOFF_RANDOM_FACTOR" min:"0" max:"1" group:"function" placeholder:"FRACTION" help:"How much longer or shorter, at random, a pause may be: 0.2 is up to 20 percent."`
 
-	Store            Store  `name:"store" default:"embedded" environ:"CLOUDSTATE_STORE" group:"state" placeholder:"embedded|memory|none" help:"Where state is kept: embedded on this machine's disk, in memory (lost at the end), or none, which serves actions only."`
+	Store            Store  `name:"store" default:"embedded" environ:"CLOUDSTATE_STORE" group:"state" placeholder:"embedded|postgres|cassandra|memory|none" help:"Where state is kept: embedded on this machine's disk, in PostgreSQL, in Cassandra, in memory (lost at the end), or none, which serves actions only."`
 	DataDir          string `name:"data-dir" default:"./cloudstate-data" environ:"CLOUDSTATE_DATA_DIR" group:"state" placeholder:"DIR" help:"Directory of the embedded store; created when absent."`
-	Fsync            bool   `name:"fsync" default:"true" environ:"CLOUDSTATE_FSYNC" negatable:"" group:"state" help:"Wait for the disk before a reply leaves. Without it, a power failure loses what was acknowledged last."`
-	FreeSpaceReserve Size   `name:"free-space-reserve" default:"256MiB" environ:"CLOUDSTATE_FREE_SPACE_RESERVE" min:"0" max:"1TiB" group:"state" placeholder:"SIZE" help:"Disk space that the embedded store leaves free: below it, writes are refused with RESOURCE_EXHAUSTED, and nothing is damaged."`
+	Fsync            bool   `name:"fsync" default:"true" environ:"CLOUDSTATE_FSYNC" negatable:"" group:"state" stores:"embedded" help:"Wait for the disk before a reply leaves. Without it, a power failure loses what was acknowledged last."`
+	FreeSpaceReserve Size   `name:"free-space-reserve" default:"256MiB" environ:"CLOUDSTATE_FREE_SPACE_RESERVE" min:"0" max:"1TiB" group:"state" stores:"embedded" placeholder:"SIZE" help:"Disk space that the embedded store leaves free: below it, writes are refused with RESOURCE_EXHAUSTED, and nothing is damaged."`
 
 	LeaseDuration time.Duration `name:"lease-duration" default:"5s" environ:"CLOUDSTATE_LEASE_DURATION" min:"1s" max:"10m" group:"state" placeholder:"TIME" help:"How long a proxy that falls silent keeps its entities: so long, and a little longer, others on the same store wait before they take them over. A proxy that cannot reach its store for this long answers UNAVAILABLE for its entities."`
 	PruneEvents   bool          `name:"prune-events" default:"false" environ:"CLOUDSTATE_PRUNE_EVENTS" negatable:"" group:"state" help:"After a snapshot is stored, remove the events that it covers, for good. Without it all events are kept."`
+
+	StoreNamespace    Namespace     `name:"store-namespace" default:"cloudstate" environ:"CLOUDSTATE_STORE_NAMESPACE" group:"stores" placeholder:"NAME" help:"What keeps several installations in one database apart: the schema in PostgreSQL, the keyspace in Cassandra. A letter, then letters, digits and _, small ones, at most 48."`
+	StoreAutoMigrate  bool          `name:"store-auto-migrate" default:"false" environ:"CLOUDSTATE_STORE_AUTO_MIGRATE" negatable:"" group:"stores" stores:"postgres,cassandra" help:"Make or upgrade the tables when the proxy starts, instead of with \"store migrate\". It takes the right to create them. In Cassandra not more than one proxy may do so at a time."`
+	StoreStartTimeout time.Duration `name:"store-start-timeout" default:"5m" environ:"CLOUDSTATE_STORE_START_TIMEOUT" min:"0s" max:"8760h" group:"stores" placeholder:"TIME" help:"How long a proxy that starts tries a database that is away, has no tables yet or does not let it in. Meanwhile it is live and not ready, and logs why; then it ends with status 1. 0s tries once."`
+	StoreTimeout      time.Duration `name:"store-timeout" default:"10s" environ:"CLOUDSTATE_STORE_TIMEOUT" min:"100ms" max:"10m" group:"stores" placeholder:"TIME" help:"How long one read or write may take in the database."`
+
+	PostgresURL         URL    `name:"postgres-url" environ:"CLOUDSTATE_POSTGRES_URL" group:"stores" stores:"postgres" placeholder:"URL" help:"Where PostgreSQL is and how to get in: postgres://user:password@host:5432/database?sslmode=verify-full. sslrootcert, sslcert and sslkey name files, as in libpq. Keep a password off the command line, which others can see."`
+	PostgresURLFile     string `name:"postgres-url-file" environ:"CLOUDSTATE_POSTGRES_URL_FILE" group:"stores" stores:"postgres" placeholder:"FILE" help:"File that holds the URL instead, such as a mounted secret. Read when the proxy starts."`
+	PostgresConnections int    `name:"postgres-connections" default:"10" environ:"CLOUDSTATE_POSTGRES_CONNECTIONS" min:"3" max:"10000" group:"stores" stores:"postgres" placeholder:"COUNT" help:"Most connections to PostgreSQL. Its max_connections has to admit those of all proxies."`
+
+	CassandraHosts        Hosts       `name:"cassandra-hosts" environ:"CLOUDSTATE_CASSANDRA_HOSTS" group:"stores" stores:"cassandra" placeholder:"HOST,..." help:"Some nodes of the cluster to begin with, each host or host:port; the others are learnt."`
+	CassandraPort         int         `name:"cassandra-port" default:"9042" environ:"CLOUDSTATE_CASSANDRA_PORT" min:"1" max:"65535" group:"stores" stores:"cassandra" placeholder:"PORT" help:"Port of the nodes that are named without one."`
+	CassandraDatacenter   string      `name:"cassandra-datacenter" environ:"CLOUDSTATE_CASSANDRA_DATACENTER" group:"stores" stores:"cassandra" placeholder:"NAME" help:"The datacentre to talk to first; all of them alike unless set."`
+	CassandraConsistency  Consistency `name:"cassandra-consistency" default:"quorum" environ:"CLOUDSTATE_CASSANDRA_CONSISTENCY" group:"stores" stores:"cassandra" placeholder:"quorum|local" help:"quorum: proxies may be in any datacentre. local: all are in the one that cassandra-datacenter names, and others have copies only. Chosen when the tables are made."`
+	CassandraReplication  Replication `name:"cassandra-replication" default:"3" environ:"CLOUDSTATE_CASSANDRA_REPLICATION" group:"stores" stores:"cassandra" placeholder:"COUNT|MAP" help:"Copies of everything, in each datacentre or the one named, or a replication map as in CQL. Used when the keyspace is made."`
+	CassandraConnections  int         `name:"cassandra-connections" default:"2" environ:"CLOUDSTATE_CASSANDRA_CONNECTIONS" min:"1" max:"100" group:"stores" stores:"cassandra" placeholder:"COUNT" help:"Connections to each node."`
+	CassandraUsername     string      `name:"cassandra-username" environ:"CLOUDSTATE_CASSANDRA_USERNAME" group:"stores" stores:"cassandra" placeholder:"NAME" help:"User name, where Cassandra asks for one."`
+	CassandraPassword     Secret      `name:"cassandra-password" environ:"CLOUDSTATE_CASSANDRA_PASSWORD" group:"stores" stores:"cassandra" placeholder:"PASSWORD" help:"Its password: in the environment or in the settings file, never on the command line, which others can see."`
+	CassandraPasswordFile string      `name:"cassandra-password-file" environ:"CLOUDSTATE_CASSANDRA_PASSWORD_FILE" group:"stores" stores:"cassandra" placeholder:"FILE" help:"File that holds the password instead. Read for every connection, so that it can be changed while the proxy runs."`
+	CassandraTLS          bool        `name:"cassandra-tls" default:"false" environ:"CLOUDSTATE_CASSANDRA_TLS" negatable:"" group:"stores" stores:"cassandra" help:"Encrypt, and check the nodes' certificates against those that this machine trusts, unless cassandra-tls-ca names others."`
+	CassandraTLSCA        string      `name:"cassandra-tls-ca" environ:"CLOUDSTATE_CASSANDRA_TLS_CA" group:"stores" stores:"cassandra" placeholder:"FILE" help:"Certificates (PEM) of the authorities to trust."`
+	CassandraTLSCert      string      `name:"cassandra-tls-cert" environ:"CLOUDSTATE_CASSANDRA_TLS_CERT" group:"stores" stores:"cassandra" placeholder:"FILE" help:"Certificate (PEM) to show to nodes that ask for one."`
+	CassandraTLSKey       string      `name:"cassandra-tls-key" environ:"CLOUDSTATE_CASSANDRA_TLS_KEY" group:"stores" stores:"cassandra" placeholder:"FILE" help:"Its key (PEM)."`
 
 	PassivationTimeout  time.Duration `name:"passivation-timeout" default:"30s" environ:"CLOUDSTATE_PASSIVATION_TIMEOUT" min:"1ms" max:"8760h" group:"entities" placeholder:"TIME" help:"How long an entity may be idle before it leaves memory, unless the user function sets its own."`
 	PassivationGrace    time.Duration `name:"passivation-grace" default:"5s" environ:"CLOUDSTATE_PASSIVATION_GRACE" min:"1ms" max:"1h" group:"entities" placeholder:"TIME" help:"How long the user function may take to end the stream of a passivated entity before it is cut."`
@@ -57,6 +81,7 @@ var groups = []group{
 	{"clients", "Clients"},
 	{"function", "User function"},
 	{"state", "State"},
+	{"stores", "Databases (--store postgres, --store cassandra)"},
 	{"entities", "Entities and their limits"},
 	{"management", "Management"},
 	{"general", "General"},

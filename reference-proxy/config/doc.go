@@ -11,6 +11,6 @@
 // for a warning): the environment belongs to others too.
 //
 // The package reads nothing that it is not given: not the process's environment, not its arguments. It never connects,
-// never creates a file, and no other room reads settings from anywhere else. There is no secret among the settings, so
-// all of them may be logged.
+// never creates a file, and no other room reads settings from anywhere else. Passwords among the settings print as stars,
+// alone and inside URLs, so that all settings may be logged.
 package config

@@ -3,6 +3,7 @@ package config
 import (
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -26,6 +27,11 @@ Examples:
   # throw-away state, other ports
   PROGRAM --store=memory --http-port=9001 --user-function-port=8081
 
+  # state in PostgreSQL: make the tables once, then run
+  export CLOUDSTATE_STORE=postgres CLOUDSTATE_POSTGRES_URL=postgres://me:secret@127.0.0.1:5432/shop
+  PROGRAM store migrate
+  PROGRAM
+
   # settings from a file, one of them overruled
   PROGRAM --config=proxy.yaml --log-level=debug`
 
@@ -42,6 +48,7 @@ func (p *parser) options(program Program, stdout io.Writer) []kong.Option {
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 120, NoAppDescFormat: true}),
 		kong.ValueFormatter(explainValue),
 		kong.ExplicitGroups(titles),
+		kong.Help(helpPrinter(program)),
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(int) { p.shown = true }),
 		kong.Resolvers(p),
@@ -59,6 +66,24 @@ func (p *parser) options(program Program, stdout io.Writer) []kong.Option {
 	}
 	return options
 }
+
+// helpPrinter prints kong's help; for a store command without the flags that do not matter to it.
+func helpPrinter(program Program) kong.HelpPrinter {
+	return func(options kong.HelpOptions, ctx *kong.Context) error {
+		node := ctx.Selected()
+		if node == nil || node.Name == "run" {
+			return kong.DefaultHelpPrinter(options, ctx)
+		}
+		node.Detail = strings.ReplaceAll(node.Detail, "PROGRAM", program.Name)
+		for _, flag := range ctx.Model.Flags {
+			flag.Hidden = flag.Group != nil && !slices.Contains(storeGroups, flag.Group.Key)
+		}
+		return kong.DefaultHelpPrinter(options, ctx)
+	}
+}
+
+// storeGroups are the flags that matter to store commands.
+var storeGroups = []string{"state", "stores", "general"}
 
 // switchMapper is the parser for flags that need no value.
 type switchMapper struct{ *parser }

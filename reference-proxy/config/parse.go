@@ -25,7 +25,7 @@ type Program struct {
 // Parse reads the settings from args (without the command itself) and environ (as os.Environ gives it), and from the
 // file that one of them names. It prints only to stdout, and only what --help or --version asks for; then its error is
 // [ErrShown]. Every other error is an [*Error], to be printed as it is; the exit status for it is 2.
-func Parse(program Program, args, environ []string, stdout io.Writer) (*Config, error) {
+func Parse(program Program, args, environ []string, stdout io.Writer) (*Invocation, error) {
 	p := &parser{places: make(map[string]fileValue)}
 	p.readEnvironment(environ)
 	if err := p.findFile(args); err != nil {
@@ -48,7 +48,14 @@ func Parse(program Program, args, environ []string, stdout io.Writer) (*Config, 
 			p.places[step.Flag.Name] = fileValue{place: "flag --" + step.Flag.Name}
 		}
 	}
-	return p.check(&line.Config)
+	config, command := &line.Config, Command(context.Command())
+	if err := p.check(config); err != nil {
+		return nil, err
+	}
+	if err := p.needed(command, config); err != nil {
+		return nil, err
+	}
+	return &Invocation{Command: command, Config: config, Warnings: p.warnings(config)}, nil
 }
 
 // Default gives the settings of a proxy that was started without any.
@@ -66,12 +73,6 @@ func Default() *Config {
 		}
 	}
 	return c
-}
-
-// commandLine is what kong fills: the settings, and flags that are none.
-type commandLine struct {
-	Config
-	Version kong.VersionFlag `name:"version" group:"general" help:"Print the version and end."`
 }
 
 // parser keeps, for one run of Parse, what environment and file say, and where each value came from.
@@ -158,6 +159,12 @@ func (p *parser) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 		}
 		text = token.String()
 	}
+	if _, resolved := p.places[s.name]; !resolved && target.Type() == reflect.TypeFor[Secret]() {
+		return &Error{
+			Place: place, Problem: "every user of this machine can read a password on the command line",
+			Remedy: "give it with " + s.env + ", in the settings file, or with --" + s.name + "-file",
+		}
+	}
 	if err := setText(target, text); err != nil {
 		return &Error{Setting: s.name, Value: text, Place: place, Remedy: err.Error()}
 	}
@@ -165,28 +172,28 @@ func (p *parser) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 }
 
 // check holds the values against their ranges and against each other.
-func (p *parser) check(c *Config) (*Config, error) {
+func (p *parser) check(c *Config) error {
 	v := reflect.ValueOf(c).Elem()
 	for _, s := range settings {
 		if err := s.checkRange(v.Field(s.index)); err != nil {
-			return nil, &Error{Setting: s.name, Value: fmt.Sprint(v.Field(s.index).Interface()), Place: p.place(s.name), Remedy: err.Error()}
+			return &Error{Setting: s.name, Value: fmt.Sprint(v.Field(s.index).Interface()), Place: p.place(s.name), Remedy: err.Error()}
 		}
 	}
 	if c.DiscoveryBackoffMax < c.DiscoveryBackoffMin {
-		return nil, &Error{
+		return &Error{
 			Setting: "discovery-backoff-max", Place: p.place("discovery-backoff-max"),
 			Problem: fmt.Sprintf("discovery-backoff-max (%v) is shorter than discovery-backoff-min (%v)", c.DiscoveryBackoffMax, c.DiscoveryBackoffMin),
 			Remedy:  "raise the one or lower the other",
 		}
 	}
 	if c.ManagementPort == c.HTTPPort && c.ManagementHost == c.HTTPHost {
-		return nil, &Error{
+		return &Error{
 			Setting: "management-port", Place: p.place("management-port"),
 			Problem: fmt.Sprintf("management-port and http-port are both %d on %s", c.HTTPPort, c.HTTPHost),
 			Remedy:  "give each its own port, or turn the probes off with management-port 0",
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (p *parser) place(name string) string {

@@ -18,6 +18,15 @@ var program = Program{Name: "cloudstate-proxy", Version: "1.2.3"}
 // parse runs Parse with file as the settings file; $FILE in args stands for its path.
 func parse(t *testing.T, file string, args, environ []string) (*Config, string, error) {
 	t.Helper()
+	asked, path, err := invoke(t, file, args, environ)
+	if err != nil {
+		return nil, path, err
+	}
+	return asked.Config, path, nil
+}
+
+func invoke(t *testing.T, file string, args, environ []string) (*Invocation, string, error) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "proxy.yaml")
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
@@ -26,8 +35,8 @@ func parse(t *testing.T, file string, args, environ []string) (*Config, string, 
 		args = append([]string{"--config", path}, args...)
 	}
 	var out bytes.Buffer
-	c, err := Parse(program, args, environ, &out)
-	return c, path, err
+	asked, err := Parse(program, args, environ, &out)
+	return asked, path, err
 }
 
 func TestDefaultsAreWhatParseGivesWithoutInput(t *testing.T) {
@@ -83,7 +92,7 @@ func TestEverySettingCanBeSetInEveryPlace(t *testing.T) {
 		if s.field.Type == reflect.TypeFor[time.Duration]() {
 			return "7s"
 		}
-		if special, ok := map[string]string{"store": "memory", "unsupported-entities": "skip", "log-level": "warn", "log-format": "json", "max-forwards": "17"}[s.name]; ok {
+		if special, ok := map[string]string{"store": "memory", "unsupported-entities": "skip", "log-level": "warn", "log-format": "json", "max-forwards": "17", "cassandra-consistency": "local", "cassandra-replication": "5", "cassandra-connections": "22"}[s.name]; ok {
 			return special
 		}
 		if s.field.Type.Kind() == reflect.String {
@@ -92,8 +101,8 @@ func TestEverySettingCanBeSetInEveryPlace(t *testing.T) {
 		return "2222"
 	}
 	for _, s := range settings {
-		if s.name == "config" {
-			continue
+		if s.name == "config" || s.name == "cassandra-password" {
+			continue // the one is taken from flags first, the other never
 		}
 		want, err := s.value(text(s))
 		if err != nil {
@@ -140,7 +149,7 @@ func TestErrors(t *testing.T) {
 		{name: "unknown flag", args: []string{"--htp-port=1"}, want: "command line: there is no flag --htp-port: did you mean --http-port?"},
 		{name: "unlike any flag", args: []string{"--zzzzzzz"}, want: "command line: there is no flag --zzzzzzz: see --help for all settings"},
 		{name: "unknown short flag", args: []string{"-z"}, want: `command line: unknown flag -z, did you mean "-h"?: see --help`},
-		{name: "argument", args: []string{"start"}, want: "command line: unexpected argument start: see --help"},
+		{name: "argument", args: []string{"start"}, want: "command line: unexpected argument start, did you mean \"store\"?: see --help"},
 		{name: "missing value at the end", args: []string{"--http-port"}, want: "flag --http-port: a value is missing: write it as --http-port=9000"},
 		{name: "missing value before a flag", args: []string{"--data-dir", "--fsync"}, want: "flag --data-dir: a value is missing: write it as --data-dir=./cloudstate-data"},
 		{name: "number", args: []string{"--http-port=http"}, want: `flag --http-port: "http" is no value for http-port: give a whole number`},
@@ -156,7 +165,7 @@ func TestErrors(t *testing.T) {
 		{name: "size", args: []string{"--max-client-message-size=4MB"}, want: `flag --max-client-message-size: "4MB" is no value for max-client-message-size: give a whole number of bytes, or one with a unit of KiB, MiB, GiB or TiB, such as 4MiB`},
 		{name: "size over 64 bits", args: []string{"--free-space-reserve=9999999999GiB"}, want: `flag --free-space-reserve: "9999999999GiB" is no value for free-space-reserve: give a whole number of bytes, or one with a unit of KiB, MiB, GiB or TiB, such as 4MiB`},
 		{name: "negative size", args: []string{"--free-space-reserve=-1"}, want: `flag --free-space-reserve: "-1" is no value for free-space-reserve: give a whole number of bytes, or one with a unit of KiB, MiB, GiB or TiB, such as 4MiB`},
-		{name: "choice", args: []string{"--store=disk"}, want: `flag --store: "disk" is no value for store: choose one of embedded, memory, none`},
+		{name: "choice", args: []string{"--store=disk"}, want: `flag --store: "disk" is no value for store: choose one of embedded, postgres, cassandra, memory, none`},
 		{name: "choice of two", environ: []string{"CLOUDSTATE_UNSUPPORTED_ENTITIES=no"}, want: `environment variable CLOUDSTATE_UNSUPPORTED_ENTITIES: "no" is no value for unsupported-entities: choose one of refuse, skip`},
 		{name: "level", file: "log-level: verbose", want: `$FILE:1: "verbose" is no value for log-level: choose one of debug, info, warn, error`},
 		{name: "level with offset", args: []string{"--log-level=info+2"}, want: `flag --log-level: "info+2" is no value for log-level: choose one of debug, info, warn, error`},

@@ -20,7 +20,7 @@ func setText(target reflect.Value, text string) error {
 		return t.UnmarshalText([]byte(text))
 	}
 	switch target.Interface().(type) {
-	case string:
+	case string, Secret, URL:
 		if text == "" {
 			return errors.New("give a value, or leave the setting out for its default")
 		}

@@ -15,6 +15,10 @@ type Store string
 const (
 	// StoreEmbedded keeps state on this machine's disk.
 	StoreEmbedded Store = "embedded"
+	// StorePostgres keeps state in a PostgreSQL database.
+	StorePostgres Store = "postgres"
+	// StoreCassandra keeps state in a Cassandra cluster.
+	StoreCassandra Store = "cassandra"
 	// StoreMemory keeps state until the process ends.
 	StoreMemory Store = "memory"
 	// StoreNone keeps none: only actions are served.
@@ -23,7 +27,7 @@ const (
 
 // UnmarshalText accepts the names of the stores.
 func (s *Store) UnmarshalText(text []byte) error {
-	return choose(s, string(text), StoreEmbedded, StoreMemory, StoreNone)
+	return choose(s, string(text), StoreEmbedded, StorePostgres, StoreCassandra, StoreMemory, StoreNone)
 }
 
 // Unsupported says what happens to entities of a kind that the proxy does not serve.

@@ -44,6 +44,9 @@ var (
 	ErrInUse = errors.New("journal: store in use")
 	// ErrFormat (not written): the store was written by a newer version, or is not one of ours.
 	ErrFormat = errors.New("journal: unknown store format")
+	// ErrSchema (not written): the database has no tables of ours, or older ones. Somebody has to
+	// make or upgrade them; then the same try succeeds.
+	ErrSchema = errors.New("journal: store not set up")
 )
 
 // NotWritten reports whether a write that returned err surely wrote nothing and
@@ -54,7 +57,7 @@ func NotWritten(err error) bool {
 		return false
 	}
 	for _, sure := range []error{
-		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrUnavailable, ErrClosed, ErrCorrupt, ErrFormat,
+		ErrFenced, ErrConflict, ErrHeld, ErrPruned, ErrFull, ErrTooLarge, ErrInvalid, ErrUnavailable, ErrClosed, ErrCorrupt, ErrFormat, ErrSchema,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, sure) {

@@ -81,7 +81,7 @@ func TestBadInput(t *testing.T) {
 		"no flag at all":          {nil, []string{"9000"}, 2, []string{"9000", "--help"}},
 		"wrong value, flag":       {nil, []string{"--http-port=abc"}, 2, []string{"flag --http-port", `"abc"`, "a whole number"}},
 		"out of range":            {nil, []string{"--http-port=70000"}, 2, []string{"flag --http-port", "70000", "1 to 65535"}},
-		"no choice":               {nil, []string{"--store=disk"}, 2, []string{"flag --store", `"disk"`, "embedded, memory, none"}},
+		"no choice":               {nil, []string{"--store=disk"}, 2, []string{"flag --store", `"disk"`, "embedded, postgres, cassandra, memory, none"}},
 		"wrong value, variable":   {[]string{"HTTP_PORT=abc"}, nil, 2, []string{"environment variable HTTP_PORT", `"abc"`, "a whole number"}},
 		"unknown key in the file": {nil, []string{"--config=" + write("key.yaml", "http-port: 9000\nhttp-prot: 1\n")}, 2, []string{"key.yaml:2", `"http-prot"`, "did you mean http-port"}},
 		"wrong value in the file": {nil, []string{"--config=" + write("value.yaml", "\ncommand-timeout: soon\n")}, 2, []string{"value.yaml:2", `"soon"`, "command-timeout"}},

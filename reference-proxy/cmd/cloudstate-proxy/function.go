@@ -78,8 +78,9 @@ func (p *proxy) discoveryConfig() discovery.Config {
 			Served:          served(p.cfg),
 			SkipUnsupported: p.cfg.UnsupportedEntities == config.UnsupportedSkip,
 			StrictVersion:   p.cfg.StrictVersion,
-			StoreHint:       "Start the proxy with --store embedded (CLOUDSTATE_STORE=embedded), or with --store memory to try it out.",
-			Reserved:        serve.OwnServices(),
+			StoreHint: "Start the proxy with --store postgres or --store cassandra (CLOUDSTATE_STORE=postgres, with CLOUDSTATE_POSTGRES_URL; see --help), " +
+				"with --store embedded for a disk of its own, or with --store memory to try it out.",
+			Reserved: serve.OwnServices(),
 		},
 		ProxyName:     "cloudstate-reference-proxy",
 		ProxyVersion:  version(),

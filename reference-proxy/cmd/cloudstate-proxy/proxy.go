@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/cluster"
@@ -25,8 +26,8 @@ const drainTime = 3 * time.Second
 type proxy struct {
 	cfg    *config.Config
 	log    *slog.Logger
-	store  journal.Store  // nil when there is none
-	owner  *cluster.Local // nil without a store
+	store  journal.Store                 // nil when there is none, and until it is open
+	owner  atomic.Pointer[cluster.Local] // nil as store is; the probes ask it
 	pool   *userfunction.Pool
 	report *reporter
 	host   *driver.Host
@@ -38,8 +39,8 @@ type proxy struct {
 	management net.Listener // nil when turned off
 }
 
-// start takes everything that can be refused: ports, the store, the settings of the
-// connections. It serves nobody yet.
+// start takes what can be refused at once: ports, and the settings of the connections. It
+// serves nobody yet.
 func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 	p := &proxy{cfg: cfg, log: log, types: entityTypes{}}
 	defer func() {
@@ -56,9 +57,6 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 			return nil, err
 		}
 	}
-	if p.store, err = openStore(cfg, log); err != nil {
-		return nil, err
-	}
 	p.pool, err = userfunction.NewPool(userfunction.Config{
 		Host:           cfg.UserFunctionHost,
 		Port:           cfg.UserFunctionPort,
@@ -74,27 +72,41 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		MaxMessageSize: int(cfg.MaxClientMessageSize),
 		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
 	}, log)
+	p.probes = serve.NewManagement(p.ready)
+	return p, nil
+}
+
+// ready says whether clients are served: the user function is there, and so is the store, with a lease.
+func (p *proxy) ready() bool {
+	owner := p.owner.Load()
+	return p.edge.Ready() && (owner == nil || owner.Usable())
+}
+
+// open opens the store, which may take a while, and makes what lives on it.
+func (p *proxy) open(ctx context.Context) error {
+	var err error
+	if p.store, err = awaitStore(ctx, p.cfg, p.log); err != nil {
+		return err
+	}
 	var owner driver.Owner
-	ready := p.edge.Ready
 	if p.store != nil {
 		p.edge.StoreUsable(false) // until there is a lease
-		p.owner = cluster.NewLocal(cluster.Config{
-			Store: p.store, Lease: cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: log,
+		local := cluster.NewLocal(cluster.Config{
+			Store: p.store, Lease: p.cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: p.log,
 		})
-		owner = p.owner
-		ready = func() bool { return p.owner.Usable() && p.edge.Ready() }
+		p.owner.Store(local)
+		owner = local
 	}
 	p.host = driver.NewHost(driver.Config{
-		CommandTimeout:     cfg.CommandTimeout,
-		PassivationTimeout: cfg.PassivationTimeout,
-		PassivationGrace:   cfg.PassivationGrace,
-		MaxQueued:          cfg.MaxQueuedCommands,
-		MaxInstances:       cfg.MaxInstances,
-		PruneEvents:        cfg.PruneEvents,
+		CommandTimeout:     p.cfg.CommandTimeout,
+		PassivationTimeout: p.cfg.PassivationTimeout,
+		PassivationGrace:   p.cfg.PassivationGrace,
+		MaxQueued:          p.cfg.MaxQueuedCommands,
+		MaxInstances:       p.cfg.MaxInstances,
+		PruneEvents:        p.cfg.PruneEvents,
 		Replay:             journal.Chunk{Records: 1000, Bytes: 1 << 20},
-	}, streams{p.pool}, p.store, owner, p.report.report, log)
-	p.probes = serve.NewManagement(ready)
-	return p, nil
+	}, streams{p.pool}, p.store, owner, p.report.report, p.log)
+	return nil
 }
 
 func listen(host string, port int, who, setting string) (net.Listener, error) {
@@ -116,6 +128,12 @@ func (p *proxy) run(ctx context.Context) error {
 	// Clients are let in from the start and told that nothing is served yet, rather
 	// than left waiting (SERV-36, OPS-15).
 	go func() { cancel(p.edge.Serve(p.clients)) }()
+	if err := p.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return cause(ctx)
+		}
+		return err
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -146,7 +164,9 @@ func (p *proxy) stop() error {
 	// (OPS-14), which still keeps the bound of OPS-13.
 	moment, cancelMoment := context.WithTimeout(context.Background(), drainTime)
 	defer cancelMoment()
-	err = errors.Join(err, p.host.Drain(moment))
+	if p.host != nil {
+		err = errors.Join(err, p.host.Drain(moment))
+	}
 	if p.management != nil {
 		err = errors.Join(err, p.probes.Stop(moment))
 	}
@@ -166,8 +186,8 @@ func (p *proxy) release() error {
 	if p.pool != nil {
 		p.pool.Close()
 	}
-	if p.owner != nil {
-		p.owner.Close() // whoever comes next need not wait
+	if owner := p.owner.Load(); owner != nil {
+		owner.Close() // whoever comes next need not wait
 	}
 	if p.store != nil {
 		err = p.store.Close()

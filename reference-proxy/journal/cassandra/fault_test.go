@@ -291,8 +291,8 @@ func TestSchema(t *testing.T) {
 		want error
 		say  string
 	}{
-		{"no keyspace", func(o *cassandra.Options) { o.Keyspace = "nowhere" }, cassandra.ErrSchema, "store migrate"},
-		{"no table", func(o *cassandra.Options) { o.Keyspace = "system_auth" }, cassandra.ErrSchema, "store migrate"},
+		{"no keyspace", func(o *cassandra.Options) { o.Keyspace = "nowhere" }, journal.ErrSchema, "store migrate"},
+		{"no table", func(o *cassandra.Options) { o.Keyspace = "system_auth" }, journal.ErrSchema, "store migrate"},
 		{"another domain", func(o *cassandra.Options) { o.Domain, o.Datacenter = cassandra.Local, c.Datacenter() }, cassandra.ErrOptions, "local:"},
 		{"no host", func(o *cassandra.Options) { o.Hosts, o.Timeout = []string{"127.0.0.1:1"}, time.Second }, journal.ErrUnavailable, "127.0.0.1:1"},
 	} {

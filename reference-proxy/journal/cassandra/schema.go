@@ -16,9 +16,6 @@ import (
 // schemaFormat is the version of the tables and of what is in them.
 const schemaFormat = 1
 
-// ErrSchema says that the keyspace or its tables are not there: run Migrate.
-var ErrSchema = errors.New("cassandra: no schema")
-
 // tables are created in this order; meta comes last, so that where it is, all are. Every
 // table reads with blocking read repair (Cassandra's default, written down since reads of
 // the same rows must not go back in time). Rows of the last four are written once and never
@@ -111,7 +108,7 @@ func Migrate(ctx context.Context, o Options) error {
 		if err := checkMeta(found, o); err != nil {
 			return err
 		}
-	case !errors.Is(err, ErrSchema):
+	case !errors.Is(err, journal.ErrSchema):
 		return err
 	}
 	for _, s := range o.statements() {
@@ -135,7 +132,7 @@ func Migrate(ctx context.Context, o Options) error {
 	return checkMeta(found, o)
 }
 
-// readMeta returns the meta table, or ErrSchema if there is none or nothing in it.
+// readMeta returns the meta table, or journal.ErrSchema if there is none or nothing in it.
 func readMeta(ctx context.Context, session *gocql.Session, o Options) (map[string]string, error) {
 	it := session.Query(fmt.Sprintf("SELECT name, value FROM %s.meta", o.Keyspace)).Consistency(o.quorum()).Idempotent(true).IterContext(ctx)
 	found := map[string]string{}
@@ -147,7 +144,7 @@ func readMeta(ctx context.Context, session *gocql.Session, o Options) (map[strin
 		return nil, explain(o, "read the format", err)
 	}
 	if found["format"] == "" {
-		return nil, fmt.Errorf("%w: keyspace %s has no format written in its table meta; finish with `cloudstate-proxy store migrate`", ErrSchema, o.Keyspace)
+		return nil, fmt.Errorf("%w: keyspace %s has no format written in its table meta; finish with `cloudstate-proxy store migrate`", journal.ErrSchema, o.Keyspace)
 	}
 	return found, nil
 }

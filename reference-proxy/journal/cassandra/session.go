@@ -149,7 +149,7 @@ func explain(o Options, doing string, err error) error {
 		return fmt.Errorf("%w: %s: %w; the store needs SELECT and MODIFY on its keyspace, and `store migrate` CREATE", ErrRights, at, err)
 	case errors.As(err, &invalid) && (strings.Contains(text, "does not exist") || strings.Contains(text, "unconfigured table")) || strings.Contains(text, "does not exist"),
 		errors.Is(err, gocql.ErrKeyspaceDoesNotExist):
-		return fmt.Errorf("%w: %s: %w; create it with `cloudstate-proxy store migrate`, or by hand from `store print-schema`", ErrSchema, at, err)
+		return fmt.Errorf("%w: %s: %w; create it with `cloudstate-proxy store migrate`, or by hand from `store print-schema`", journal.ErrSchema, at, err)
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	case invalid != nil:
