@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
@@ -175,6 +176,9 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 func (q *Queue[K, T]) work(group []*entry[K, T]) {
 	for group != nil {
 		q.run(group)
+		// Callers that were just answered often come back at once; they may run first, so that the
+		// next group is not what a few of them bring.
+		runtime.Gosched()
 		q.mu.Lock()
 		if q.o.Key != nil {
 			for _, e := range group {

@@ -18,6 +18,7 @@ import (
 const (
 	DefaultSchema   = "cloudstate"
 	DefaultMaxConns = 10
+	DefaultGroups   = 2
 	DefaultTimeout  = 15 * time.Second
 )
 
@@ -36,7 +37,7 @@ type Options struct {
 	// else DefaultMaxConns. The server's max_connections has to admit those of all proxies.
 	MaxConns int
 	// Groups is how many groups of writes may be under way at once, each on a connection of its own;
-	// 0: a third of MaxConns.
+	// 0: DefaultGroups, or 1 with the smallest pool. More make smaller groups, and so more work.
 	Groups int
 	// Timeout bounds every call's work with the server, waiting for a connection included, in
 	// steps of a millisecond; 0: DefaultTimeout. It must be longer than the largest write takes:
@@ -88,7 +89,7 @@ func (o Options) resolve() (Options, *pgxpool.Config, error) {
 		return o, nil, fmt.Errorf("%w: a pool of %d connections is too small, %d are the least", ErrSettings, o.MaxConns, minConns)
 	}
 	if o.Groups == 0 {
-		o.Groups = o.MaxConns / 3
+		o.Groups = min(DefaultGroups, o.MaxConns-2)
 	}
 	if most := o.MaxConns - 2; o.Groups > most {
 		return o, nil, fmt.Errorf("%w: %d groups at once leave no connection for reads and leases; a pool of %d admits %d",
