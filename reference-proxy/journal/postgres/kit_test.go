@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -15,7 +16,7 @@ import (
 // again opens another handle on the data of s, as another process would.
 func again(t *testing.T, s journal.Store, change func(*Options)) *Store {
 	t.Helper()
-	o := s.(*Store).options //nolint:errcheck // the kit gives back what it got
+	o := s.(*Store).options // the kit gives back what it got
 	o.AutoMigrate = false
 	if change != nil {
 		change(&o)
@@ -114,13 +115,13 @@ func TestWithoutPreparedStatements(t *testing.T) {
 		}
 	}
 	recs, more, err := s.Read(ctx, odd, 1, journal.Chunk{})
-	if err != nil || more || len(recs) != 2 || len(recs[0].Payload) != 0 || string(recs[1].Note) != string(want.Note) {
+	if err != nil || more || len(recs) != 2 || len(recs[0].Payload) != 0 || !bytes.Equal(recs[1].Note, want.Note) {
 		t.Errorf("read %+v, %v, %v", recs, more, err)
 	}
-	if snap, _, err := s.LatestSnapshot(ctx, odd); err != nil || string(snap.Payload) != string(want.Payload) {
+	if snap, _, err := s.LatestSnapshot(ctx, odd); err != nil || !bytes.Equal(snap.Payload, want.Payload) {
 		t.Errorf("snapshot %q, %v", snap.Payload, err)
 	}
-	if v, err := s.GetValue(ctx, odd); err != nil || v.Version != 2 || string(v.Payload) != string(want.Payload) {
+	if v, err := s.GetValue(ctx, odd); err != nil || v.Version != 2 || !bytes.Equal(v.Payload, want.Payload) {
 		t.Errorf("value %+v, %v", v, err)
 	}
 	if l, alive, err := s.ReadLease(ctx, "me"); err != nil || !alive || l != (journal.Lease{Beat: 2, Length: time.Minute}) {
