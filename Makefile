@@ -15,6 +15,8 @@ TCK_RUNS ?= 3
 STEPS ?=
 # How many nodes `make cassandra` runs: 1 or 3.
 NODES ?= 1
+# Which stores `make tck-stores` runs the TCK over.
+STORES ?= memory embedded postgres cassandra
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -79,6 +81,14 @@ speccheck: build ## Fail when a MUST of SPEC.md has neither a case nor a reason,
 .PHONY: tck-check
 tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each store; every run must pass; reports in out/tck-check
 	@ci/tck-check.sh $(TCK_RUNS)
+
+.PHONY: tck-stores
+tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres
+	@ci/tck-stores.sh $(STORES)
+
+.PHONY: test-stores
+test-stores: databases ## Run the store kit and each store's own tests, on a real PostgreSQL and Cassandra
+	go test -race -timeout 40m -p 1 ./reference-proxy/journal/...
 
 .PHONY: certify
 certify: ## Everything at full length, for hours; result in ci/certified.md. STEPS="kill fuzz" runs only these

@@ -20,7 +20,7 @@ import (
 type runCommand struct {
 	Proxy    string `placeholder:"TARGET" help:"The proxy to judge: builtin:reference, exec:<command line> (run by sh, told by the environment where to listen), or addr:<host:port>."`
 	Frontend string `placeholder:"TARGET" help:"The frontend to judge, serving the TCK's model: builtin:go, exec:<command line>, or addr:<host:port>."`
-	Store    string `placeholder:"NAME" help:"The store that the proxy is started with (CLOUDSTATE_STORE), such as memory or embedded; its data directory is new for each run."`
+	Store    string `placeholder:"NAME" help:"The store that the proxy is started with (CLOUDSTATE_STORE), such as memory, embedded, postgres or cassandra. What it needs besides, such as where the database is, comes from the environment; directory and namespace are new for each proxy."`
 
 	Suite []string `enum:"frontend,proxy,pair" placeholder:"KIND" help:"Only cases of this kind: frontend, proxy or pair. May be repeated."`
 	Label string   `placeholder:"EXPR" help:"Only cases whose labels match, such as 'es && must'. Labels: kind, area, profile, party, level; see cloudstate-tck list."`

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
@@ -26,7 +28,23 @@ type live interface {
 type builder struct {
 	config Config
 	data   string // a directory of this run's own
+	run    string // a name of this run's own, for databases that outlive it
 	made   atomic.Int64
+}
+
+func newBuilder(config Config, data string) *builder {
+	return &builder{config: config, data: data, run: strings.ToLower(rand.Text()[:12])}
+}
+
+// room returns what keeps one proxy's state apart from every other's: a directory, and a name that is valid in any database. Both
+// stay the same while the proxy is stopped and started.
+func (b *builder) room() (dir, namespace string, err error) {
+	n := b.made.Add(1)
+	dir = filepath.Join(b.data, fmt.Sprintf("proxy-%d", n))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", "", fmt.Errorf("making the proxy's data directory: %w", err)
+	}
+	return dir, fmt.Sprintf("tck_%s_%d", b.run, n), nil
 }
 
 // kitInfo is how the kit introduces itself to a user function, in place of a proxy.
@@ -77,15 +95,15 @@ func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (*suite.Prox
 	if err != nil {
 		return nil, nil, err
 	}
-	data := filepath.Join(b.data, fmt.Sprintf("proxy-%d", b.made.Add(1)))
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("making the proxy's data directory: %w", err)
+	data, namespace, err := b.room()
+	if err != nil {
+		return nil, nil, err
 	}
 	env := []string{
 		"USER_FUNCTION_HOST=127.0.0.1", "USER_FUNCTION_PORT=" + strconv.Itoa(functionPort),
 		"HTTP_HOST=127.0.0.1", "HTTP_PORT=" + strconv.Itoa(port),
 		"MANAGEMENT_HOST=127.0.0.1", "MANAGEMENT_PORT=" + strconv.Itoa(management),
-		"CLOUDSTATE_DATA_DIR=" + data,
+		"CLOUDSTATE_DATA_DIR=" + data, "CLOUDSTATE_STORE_NAMESPACE=" + namespace,
 	}
 	if b.config.Store != "" {
 		env = append(env, "CLOUDSTATE_STORE="+b.config.Store)

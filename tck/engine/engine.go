@@ -46,7 +46,7 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 	defer os.RemoveAll(data) //nolint:errcheck // a leftover in the temporary directory is not worth failing a run
 	started := time.Now()
 	r := &run{
-		config: config, builder: &builder{config: config, data: data}, name: name(config),
+		config: config, builder: newBuilder(config, data), name: name(config),
 		nonce: strconv.FormatUint(rand.Uint64N(1<<32), 36), rigs: map[suite.Kind]*rig{}, results: map[string]verdict.Case{},
 	}
 	defer r.close(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -210,7 +211,7 @@ func TestPairIsRecorded(t *testing.T) {
 }
 
 func TestAddressesCannotBeRestarted(t *testing.T) {
-	b := &builder{config: config(), data: t.TempDir()}
+	b := newBuilder(config(), t.TempDir())
 	front, process, err := b.frontend()
 	if err != nil {
 		t.Fatal(err)
@@ -234,6 +235,23 @@ func TestAddressesCannotBeRestarted(t *testing.T) {
 	}
 	if got := result(t, r, "es/proxy/absent"); got.Verdict != verdict.NotRun || !strings.Contains(got.Reason, "--proxy") {
 		t.Errorf("%s (%s), want not run since no proxy was given", got.Verdict, got.Reason)
+	}
+}
+
+// TestEachProxyHasARoomOfItsOwn: its name is one that every database takes, and no other proxy's, of this run or another.
+func TestEachProxyHasARoomOfItsOwn(t *testing.T) {
+	valid := regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+	seen := map[string]bool{}
+	for range 3 {
+		b := newBuilder(config(), t.TempDir())
+		b.made.Store(1 << 40)
+		for range 3 {
+			dir, namespace, err := b.room()
+			if err != nil || !valid.MatchString(namespace) || seen[namespace] || seen[dir] {
+				t.Errorf("room %s, %s (%v)", dir, namespace, err)
+			}
+			seen[namespace], seen[dir] = true, true
+		}
 	}
 }
 

@@ -16,8 +16,8 @@
 // are written once, under a key that holds the writer's generation (fencing token, attempt).
 // Every append is written on top of a record of the same generation that is confirmed; a new
 // owner first adopts the last record: it writes a copy of it under its own generation.
-// A write is confirmed when, after a quorum acknowledged it, a SERIAL read still finds its
-// owner's lease. Replay takes at each place the highest generation that is not below that of the
+// A write is confirmed when, after a quorum acknowledged it, a quorum read still finds its
+// owner's lease, which whoever claims has seen ended in the same way. Replay takes at each place the highest generation that is not below that of the
 // place before. So what owners that are gone wrote without getting it confirmed is
 // recognized whenever it arrives. chain.go is that rule, world_test.go its proof by
 // trial, with every rule broken once.

@@ -118,13 +118,28 @@ type leaseRow struct {
 	handle []byte
 }
 
+const selectLease = "SELECT beat, length_ms, handle FROM leases WHERE holder = ?"
+
+// readLease reads a lease as lightweight transactions see it.
 func (s *Store) readLease(ctx context.Context, h journal.Holder) (leaseRow, error) {
+	return leaseBy(h, func(dest ...any) (bool, error) { return s.serially(ctx, selectLease, string(h), dest...) })
+}
+
+// glanceLease reads a lease as plain quorum reads do. It may be behind readLease, but never behind
+// an earlier glance of anybody's: that is what blocking read repair is for.
+func (s *Store) glanceLease(ctx context.Context, h journal.Holder) (leaseRow, error) {
+	return leaseBy(h, func(dest ...any) (bool, error) {
+		return s.quorumRow(ctx, statement{selectLease, []any{string(h)}}, dest...)
+	})
+}
+
+func leaseBy(h journal.Holder, read func(dest ...any) (bool, error)) (leaseRow, error) {
 	if h == "" {
 		return leaseRow{}, nil // nobody has no lease
 	}
 	var beat, length int64
 	var handle []byte
-	found, err := s.serially(ctx, "SELECT beat, length_ms, handle FROM leases WHERE holder = ?", string(h), &beat, &length, &handle)
+	found, err := read(&beat, &length, &handle)
 	if err != nil || !found || beat == 0 {
 		return leaseRow{}, err
 	}
@@ -296,6 +311,14 @@ func (s *Store) Claim(ctx context.Context, shard journal.Shard, was journal.Toke
 		}
 		if theirs.Beat != 0 {
 			return journal.Fence{}, &journal.HeldError{Shard: shard, Owner: owner}
+		}
+		// From here on, the holder's confirmations must see that it has ended; they glance.
+		theirs, err = s.glanceLease(ctx, owner.Holder)
+		if err != nil {
+			return journal.Fence{}, err
+		}
+		if theirs.Beat != 0 {
+			return journal.Fence{}, fmt.Errorf("%w: the end of the lease of %s has not reached a quorum", journal.ErrUnavailable, owner.Holder)
 		}
 	}
 	return s.claim(ctx, shard, owner, h)

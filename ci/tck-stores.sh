@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The TCK on our own proxy and support library over each store, on real databases: tck-stores.sh [STORE ...]
+# One line a store says how it went; the exit status is 1 when any failed. Reports in out/tck-stores/STORE. Wants bin/ built.
+# A store in memory is not judged on what outlives the proxy, so there "incomplete" passes when every case that applies passed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+stores=("$@")
+[ $# -gt 0 ] || stores=(memory embedded postgres cassandra)
+
+# The exit status of cloudstate-tck when nothing failed, but not everything that applies was judged.
+incomplete=3
+# A proxy that was killed has a lease with a shared store, which its successor waits out, several times in some cases.
+patience=30s
+# How long a database may take to start, in tenths of a second.
+start_limit=3000
+# A hundred proxies make a keyspace each, which Cassandra keeps in memory.
+cassandra_heap=1536
+
+server=""
+end_server() {
+  if [ -n "$server" ]; then
+    kill -INT "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=""
+  fi
+}
+trap end_server EXIT
+
+# serve OUT ARGUMENTS: starts a database and waits until it has said how to reach it.
+serve() {
+  local said="$1/server.txt"
+  shift
+  bin/testserver "$@" >"$said" 2>"$said.err" &
+  server=$!
+  for _ in $(seq "$start_limit"); do
+    if [ -s "$said" ]; then return; fi
+    if ! kill -0 "$server" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  cat "$said.err" >&2
+  return 1
+}
+
+failed=0
+for store in "${stores[@]}"; do
+  out="out/tck-stores/$store"
+  rm -rf "$out"
+  mkdir -p "$out"
+  env=()
+  case "$store" in
+  memory | embedded) ;;
+  postgres)
+    serve "$out" postgres
+    env=(CLOUDSTATE_STORE_AUTO_MIGRATE=true "CLOUDSTATE_POSTGRES_URL=$(head -1 "$out/server.txt")")
+    ;;
+  cassandra)
+    serve "$out" cassandra --heap-mb "$cassandra_heap"
+    env=(CLOUDSTATE_STORE_AUTO_MIGRATE=true CLOUDSTATE_CASSANDRA_REPLICATION=1
+      "CLOUDSTATE_CASSANDRA_HOSTS=$(sed -n 's/^addresses: *//p' "$out/server.txt")"
+      "CLOUDSTATE_CASSANDRA_PORT=$(sed -n 's/^port: *//p' "$out/server.txt")"
+      "CLOUDSTATE_CASSANDRA_DATACENTER=$(sed -n 's/^datacentre: *//p' "$out/server.txt")")
+    ;;
+  *)
+    echo "tck-stores.sh: no store $store; choose among memory, embedded, postgres, cassandra" >&2
+    exit 2
+    ;;
+  esac
+  start=$SECONDS
+  status=0
+  env "${env[@]}" bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store "$store" \
+    --timeout "$patience" --seed "${SEED:-1}" --out "$out" >"$out/console.txt" 2>&1 || status=$?
+  if [ "$store" = memory ] && [ "$status" = "$incomplete" ] &&
+    grep --quiet ' 0 failed, 0 in error, .* 0 not run,' "$out/console.txt"; then
+    status=0
+  fi
+  end_server
+  if [ "$status" != 0 ]; then
+    failed=$((failed + 1))
+    cat "$out/console.txt"
+  fi
+  echo "== tck over $store: $([ "$status" = 0 ] && echo passed || echo "FAILED ($status)"), $(sed -n 's/^ *\([0-9]* cases: .*\)$/\1/p' "$out/console.txt") ($((SECONDS - start)) s), $out/report.html"
+done
+[ "$failed" = 0 ]
