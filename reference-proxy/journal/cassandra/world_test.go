@@ -13,7 +13,7 @@ import (
 // The world is three replicas of one entity's rows and the owners that come and go. Every
 // request to every replica is a message of its own, which arrives when chance wants it to,
 // maybe twice, maybe after its sender is long dead; owners are paused between any two
-// of their steps. It knows nothing of Cassandra's read repair: the rules must do without.
+// of their steps. It repairs no data when it reads: the rules must do without. Of leases, see world_lease_test.go.
 
 // rules are broken on purpose, one at a time, to see that the world would notice.
 type rules struct {
@@ -24,6 +24,8 @@ type rules struct {
 	earlyConfirm bool // the lease is asked for before the write is acknowledged
 	sameAttempt  bool // an unknown outcome does not raise the attempt
 	staleCopy    bool // an owner adopts, and cleans up below, what a newer one wrote
+	noGlance     bool // a claim is content with a SERIAL read of the lease that ended
+	noRepair     bool // reads of a lease are not repaired, and so may go back in time
 }
 
 type message struct {
@@ -32,6 +34,7 @@ type message struct {
 	bucket  uint64
 	clock   int
 	older   *generation // delete what is below it at the place of rows[0]
+	ends    *lease      // instead of rows: the end of this lease
 }
 
 type stored struct {
@@ -93,6 +96,8 @@ type worldOwner struct {
 	rec      record
 	body     []byte
 	text     []string // what the journal will say with rec
+	lease    lease
+	asking   glance // of the confirmation
 	copying  *generation
 	acks     map[int]bool
 	inFlight []int // messages of this phase: ids
@@ -108,6 +113,7 @@ type world struct {
 	nextID   int
 	owners   []*worldOwner
 	newest   journal.Token
+	claiming glance // of who wants to be the next owner
 	appends  int
 	// fixed is what was acknowledged or adopted: the model. since is who fixed it.
 	fixed []string
@@ -247,7 +253,11 @@ func (w *world) send(o *worldOwner, bucket uint64, rows []row, older *generation
 // deliver lets one message arrive; it may arrive again.
 func (w *world) deliver(id int, again bool) {
 	m := w.pending[id]
-	w.replicas[m.replica].apply(m)
+	if m.ends != nil {
+		m.ends.ended[m.replica] = true
+	} else {
+		w.replicas[m.replica].apply(m)
+	}
 	if !again {
 		delete(w.pending, id)
 	}
@@ -331,11 +341,9 @@ func (w *world) write(o *worldOwner) {
 		return
 	}
 	r.data, r.head = o.body[:cut], o.rec.head.encode(o.rec.spot(w.id))
-	o.earlyOK = w.leased(o)
+	o.earlyOK = o.token == w.newest
 	w.send(o, o.rec.bucket, []row{r}, o.copying)
 }
-
-func (w *world) leased(o *worldOwner) bool { return o.token == w.newest }
 
 // advance takes o's next step, and says what it violates.
 func (w *world) advance(o *worldOwner) error {
@@ -352,9 +360,12 @@ func (w *world) advance(o *worldOwner) error {
 		if o.phase++; o.phase == heads {
 			w.write(o)
 		}
+		o.asking = glance{}
 	case confirming:
-		leased := w.leased(o) || w.rules.noConfirm || w.rules.earlyConfirm && o.earlyOK
-		if !leased {
+		if !w.ask(&o.asking, &o.lease) {
+			return nil
+		}
+		if o.asking.ended && !w.rules.noConfirm && !(w.rules.earlyConfirm && o.earlyOK) {
 			w.giveUp(o)
 			return nil
 		}
@@ -389,8 +400,8 @@ func (w *world) step() error {
 			i = w.choose("any message", len(ids))
 		}
 		w.deliver(ids[i], w.choose("again", 8) == 0)
-	case what == 11 && len(w.owners) < 6:
-		w.claim()
+	case what >= 10 && len(w.owners) < 6:
+		w.takeOver()
 	default:
 		// The newest owner more often than those that do not know yet that they are not.
 		o := w.owners[len(w.owners)-1]
