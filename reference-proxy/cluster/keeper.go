@@ -44,6 +44,7 @@ func (l *Local) keep(ctx context.Context) {
 			return
 		}
 		if ctx.Err() == nil {
+			l.tally.losses.Add(1)
 			l.log.Warn("the lease of this node was ended by another node, which found it silent; every entity is loaded anew", "holder", t.holder)
 		}
 	}
@@ -81,7 +82,13 @@ func (l *Local) serve(ctx context.Context, t *tenure, mine *lease) error {
 			mine.until.Store(int64(until))
 			told = until
 		}
-		if t.over || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			continue
+		}
+		if deed != read {
+			l.tally.tried(err)
+		}
+		if t.over {
 			continue
 		}
 		if err == nil && l.clock()-now > relied(l.length) {

@@ -58,6 +58,7 @@ type Local struct {
 
 	usable bool // what was told last; the keeper's alone
 
+	tally   tally
 	watches watches
 	shards  [Shards]shard
 }

@@ -88,8 +88,8 @@ func (e *Edge) Suspend() {
 // cannot, the edge is not ready; calls still come in, since not all need the store (OPS-04).
 func (e *Edge) StoreUsable(usable bool) { e.health.storeUsable(usable) }
 
-// Ready says whether calls are served.
-func (e *Edge) Ready() bool { return e.current.Load() != nil && e.health.ready() }
+// Ready returns nil while calls are served, and otherwise ErrStopping, ErrNoStore or ErrNoFunction.
+func (e *Edge) Ready() error { return e.health.unready() }
 
 // Serve takes clients from l until Stop; it closes l.
 func (e *Edge) Serve(l net.Listener) error {
@@ -174,7 +174,7 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(ss)
 	r := e.current.Load()
 	if r == nil {
-		return status.Error(codes.Unavailable, "the user function is not available")
+		return status.Error(codes.Unavailable, ErrNoFunction.Error())
 	}
 	m := r.Function().MethodByPath(path)
 	if m == nil {

@@ -114,14 +114,14 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 	name := f.Services[0].Name
 	e.Publish(router(f))
 	watched(serving)
-	if check(name) != serving || check("no.such.Service") != unknown || !e.Ready() {
+	if check(name) != serving || check("no.such.Service") != unknown || e.Ready() != nil {
 		t.Error("the function is published and not all of it is serving")
 	}
 	wantCode(t, conn.Invoke(t.Context(), "/any.Service/Call", &emptypb.Empty{}, &emptypb.Empty{}), codes.Unimplemented)
 	// OPS-04: without a store it is not ready, but what needs none is served.
 	e.StoreUsable(false)
 	watched(not)
-	if check(name) != not || e.Ready() {
+	if check(name) != not || e.Ready() == nil {
 		t.Error("the store is gone, and still ready")
 	}
 	wantCode(t, conn.Invoke(t.Context(), "/any.Service/Call", &emptypb.Empty{}, &emptypb.Empty{}), codes.Unimplemented)
@@ -129,7 +129,7 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 	watched(serving)
 	e.Suspend()
 	watched(not)
-	if check(name) != not || e.Ready() {
+	if check(name) != not || e.Ready() == nil {
 		t.Error("suspended, and still serving")
 	}
 	other := function(t, "imports-reversed")
@@ -147,7 +147,7 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 	if err := e.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if e.Ready() {
+	if e.Ready() == nil {
 		t.Error("stopped, and still ready")
 	}
 }

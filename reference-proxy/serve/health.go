@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -10,6 +11,16 @@ import (
 	grpchealth "google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+)
+
+// Why an edge is not ready.
+var (
+	// ErrStopping: it was told to stop.
+	ErrStopping = errors.New(stoppingText)
+	// ErrNoStore: the store cannot be used.
+	ErrNoStore = errors.New("the store cannot be used")
+	// ErrNoFunction: no user function is there whose services can be served.
+	ErrNoFunction = errors.New("the user function is not available")
 )
 
 // health tells clients, by grpc.health.v1, whether they are served (OPS-15 to OPS-17).
@@ -109,8 +120,17 @@ func (h *health) shutdown() {
 
 func (h *health) isReady() bool { return h.serves && !h.noStore && !h.stopping }
 
-func (h *health) ready() bool {
+// unready is nil when clients are served, and otherwise why they are not.
+func (h *health) unready() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isReady()
+	switch {
+	case h.stopping:
+		return ErrStopping
+	case !h.serves:
+		return ErrNoFunction
+	case h.noStore:
+		return ErrNoStore
+	}
+	return nil
 }

@@ -12,20 +12,31 @@ import (
 // Management answers the probes of whoever runs the proxy (OPS-01, OPS-03).
 type Management struct{ server *http.Server }
 
-// NewManagement makes the handler of the management port. ready says whether the
-// proxy serves clients.
-func NewManagement(ready func() bool) *Management {
+// ManagementConfig is what the management port tells.
+type ManagementConfig struct {
+	// Ready returns nil while the proxy serves clients, and otherwise why it does not: that is told to whoever asks, so
+	// it holds no secret. It must not block.
+	Ready func() error
+	// Metrics, if set, answers GET /metrics.
+	Metrics http.Handler
+}
+
+// NewManagement makes the handler of the management port.
+func NewManagement(cfg ManagementConfig) *Management {
 	mux := http.NewServeMux()
 	live := func(w http.ResponseWriter, _ *http.Request) { answerProbe(w, true, "live") }
 	mux.HandleFunc("GET /live", live)
 	mux.HandleFunc("GET /alive", live)
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if ready() {
-			answerProbe(w, true, "ready")
+		if err := cfg.Ready(); err != nil {
+			answerProbe(w, false, "not ready: "+valid(err.Error()))
 			return
 		}
-		answerProbe(w, false, "not ready")
+		answerProbe(w, true, "ready")
 	})
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
 	return &Management{&http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
@@ -25,21 +26,41 @@ const (
 	sameAgain = time.Minute
 )
 
+// waiting is what the proxy waits for while it opens its store.
+type waiting struct{ err atomic.Pointer[error] }
+
+func (w *waiting) set(err error) { w.err.Store(&err) }
+
+// reason is nil when there is nothing to wait for.
+func (w *waiting) reason() error {
+	if err := w.err.Load(); err != nil {
+		return *err
+	}
+	return errOpening
+}
+
+var errOpening = errors.New("it is being opened")
+
 // awaitStore opens the store. A database that is away, has no tables yet or does not let the proxy in may be mended while
 // the proxy waits: it tries again for as long as the settings say, and logs why. What waiting does not mend ends the wait at once.
-func awaitStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (journal.Store, error) {
+func awaitStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics, w *waiting) (journal.Store, error) {
+	w.set(errOpening)
 	patience, cancel := context.WithTimeout(ctx, cfg.StoreStartTimeout)
 	defer cancel()
 	var told string
 	var toldAt time.Time
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
-		store, err := openStore(ctx, cfg, log) // one try may outlast the patience, and is bounded by itself
+		store, err := openStore(ctx, cfg, log, m) // one try may outlast the patience, and is bounded by itself
 		if err == nil || !mendable(cfg, err) || ctx.Err() != nil {
-			if err == nil && told != "" {
-				log.Info("the store can be used")
+			if err == nil {
+				w.set(nil)
+				if told != "" {
+					log.Info("the store can be used")
+				}
 			}
 			return store, err
 		}
+		w.set(err)
 		if told != err.Error() || time.Since(toldAt) > sameAgain {
 			told, toldAt = err.Error(), time.Now()
 			log.Error("the store cannot be used; the proxy is not ready and tries again", "error", err, "for", cfg.StoreStartTimeout)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
@@ -36,7 +34,7 @@ func (s functionSink) Serve(f *discovery.Function) {
 		MaxInFlight:    p.cfg.MaxInFlightCommands,
 		MaxSideEffects: p.cfg.MaxSideEffects,
 		MaxHops:        p.cfg.MaxForwards,
-	}, f, p.host, types, actions, p.report.report, p.log))
+	}, f, p.host.Load(), types, actions, p.report.report, p.log))
 	p.pool.Admit()
 }
 
@@ -47,28 +45,31 @@ func (s functionSink) Suspend() { s.proxy.edge.Suspend() }
 // finds its active instances again after a new discovery (DISC-47).
 type entityTypes map[typeKey]*driver.Type
 
+// typeKey is what tells one type's state from that of all others.
 type typeKey struct {
-	kind                   discovery.Kind
-	service, persistenceID string
-	passivation            time.Duration
+	kind          discovery.Kind
+	persistenceID string
 }
 
 // of returns the type for a service, nil for one without instances. It is called by
 // one goroutine.
 func (e entityTypes) of(s *discovery.Service) *driver.Type {
-	k := typeKey{s.Kind, s.Name, s.PersistenceID, s.PassivationTimeout}
-	if t := e[k]; t != nil {
+	k := typeKey{s.Kind, s.PersistenceID}
+	t := e[k]
+	switch {
+	case t != nil && t.Service == s.Name && t.Passivation == s.PassivationTimeout:
 		return t
+	case t != nil:
+		t = t.Successor(s.Name, s.PassivationTimeout)
+	case s.Kind == discovery.EventSourced:
+		t = driver.EventSourced(s.Name, s.PersistenceID, s.PassivationTimeout)
+	case s.Kind == discovery.ValueEntity:
+		t = driver.Value(s.Name, s.PersistenceID, s.PassivationTimeout)
+	default:
+		return nil // without instances of this node alone
 	}
-	switch s.Kind {
-	case discovery.EventSourced:
-		e[k] = driver.EventSourced(s.Name, s.PersistenceID, s.PassivationTimeout)
-	case discovery.ValueEntity:
-		e[k] = driver.Value(s.Name, s.PersistenceID, s.PassivationTimeout)
-	case discovery.Action, discovery.CRDT:
-		// Without instances of this node alone.
-	}
-	return e[k]
+	e[k] = t
+	return t
 }
 
 // discoveryConfig says how the user function is asked, and what may be in its answer.

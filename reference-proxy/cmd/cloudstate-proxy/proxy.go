@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/metered"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
 )
@@ -24,16 +26,18 @@ const drainTime = 3 * time.Second
 
 // proxy is the rooms of one running proxy, joined.
 type proxy struct {
-	cfg    *config.Config
-	log    *slog.Logger
-	store  journal.Store                 // nil when there is none, and until it is open
-	owner  atomic.Pointer[cluster.Local] // nil as store is; the probes ask it
-	pool   *userfunction.Pool
-	report *reporter
-	host   *driver.Host
-	edge   *serve.Edge
-	probes *serve.Management
-	types  entityTypes
+	cfg     *config.Config
+	log     *slog.Logger
+	store   journal.Store                 // nil when there is none, and until it is open
+	owner   atomic.Pointer[cluster.Local] // nil as store is; the probes ask it
+	pool    *userfunction.Pool
+	report  *reporter
+	host    atomic.Pointer[driver.Host] // nil until the store is open
+	wait    waiting
+	edge    *serve.Edge
+	probes  *serve.Management
+	types   entityTypes
+	numbers *metrics
 
 	clients    net.Listener
 	management net.Listener // nil when turned off
@@ -72,24 +76,41 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		MaxMessageSize: int(cfg.MaxClientMessageSize),
 		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
 	}, log)
-	p.probes = serve.NewManagement(p.ready)
+	p.numbers = newMetrics(p)
+	p.probes = serve.NewManagement(serve.ManagementConfig{Ready: p.ready, Metrics: p.numbers.Handler()})
 	return p, nil
 }
 
-// ready says whether clients are served: the user function is there, and so is the store, with a lease.
-func (p *proxy) ready() bool {
-	owner := p.owner.Load()
-	return p.edge.Ready() && (owner == nil || owner.Usable())
+// ready is nil while clients are served: the user function is there, and so is the store, with a lease. Otherwise it says
+// what is missing.
+func (p *proxy) ready() error {
+	err := p.edge.Ready()
+	if errors.Is(err, serve.ErrStopping) {
+		return err
+	}
+	if reason := p.wait.reason(); reason != nil {
+		return fmt.Errorf("%w: %w", serve.ErrNoStore, reason)
+	}
+	if owner := p.owner.Load(); owner != nil {
+		if s := owner.State(); !s.Held {
+			return fmt.Errorf("%w: this node holds no lease with it: %w", serve.ErrNoStore, cmp.Or(s.Err, errFirstLease))
+		}
+	}
+	return err
 }
+
+// errFirstLease: nothing is wrong yet.
+var errFirstLease = errors.New("the first is being asked for")
 
 // open opens the store, which may take a while, and makes what lives on it.
 func (p *proxy) open(ctx context.Context) error {
-	var err error
-	if p.store, err = awaitStore(ctx, p.cfg, p.log); err != nil {
+	store, err := awaitStore(ctx, p.cfg, p.log, p.numbers, &p.wait)
+	if err != nil {
 		return err
 	}
 	var owner driver.Owner
-	if p.store != nil {
+	if store != nil {
+		p.store = metered.New(store, p.numbers.store)
 		p.edge.StoreUsable(false) // until there is a lease
 		local := cluster.NewLocal(cluster.Config{
 			Store: p.store, Lease: p.cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: p.log,
@@ -97,7 +118,7 @@ func (p *proxy) open(ctx context.Context) error {
 		p.owner.Store(local)
 		owner = local
 	}
-	p.host = driver.NewHost(driver.Config{
+	p.host.Store(driver.NewHost(driver.Config{
 		CommandTimeout:     p.cfg.CommandTimeout,
 		PassivationTimeout: p.cfg.PassivationTimeout,
 		PassivationGrace:   p.cfg.PassivationGrace,
@@ -105,7 +126,8 @@ func (p *proxy) open(ctx context.Context) error {
 		MaxInstances:       p.cfg.MaxInstances,
 		PruneEvents:        p.cfg.PruneEvents,
 		Replay:             journal.Chunk{Records: 1000, Bytes: 1 << 20},
-	}, streams{p.pool}, p.store, owner, p.report.report, p.log)
+		Replayed:           p.numbers.replayed,
+	}, streams{p.pool}, p.store, owner, p.report.report, p.log))
 	return nil
 }
 
@@ -164,8 +186,8 @@ func (p *proxy) stop() error {
 	// (OPS-14), which still keeps the bound of OPS-13.
 	moment, cancelMoment := context.WithTimeout(context.Background(), drainTime)
 	defer cancelMoment()
-	if p.host != nil {
-		err = errors.Join(err, p.host.Drain(moment))
+	if host := p.host.Load(); host != nil {
+		err = errors.Join(err, host.Drain(moment))
 	}
 	if p.management != nil {
 		err = errors.Join(err, p.probes.Stop(moment))

@@ -17,8 +17,8 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/postgres"
 )
 
-// openStore opens the store that the settings name; nil for none.
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (journal.Store, error) {
+// openStore opens the store that the settings name; nil for none. The sizes of its groups go into m, unless that is nil.
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics) (journal.Store, error) {
 	switch cfg.Store {
 	case config.StoreMemory:
 		log.Warn("state is kept in memory only and is lost when the proxy ends; --store embedded keeps it")
@@ -34,6 +34,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (journ
 		if err != nil {
 			return nil, err
 		}
+		o.ObserveGroup = m.groups("writes")
 		return opened(postgres.Open(ctx, o))
 	case config.StoreCassandra:
 		o, err := cassandraOptions(cfg, log)
@@ -45,6 +46,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (journ
 				return nil, fmt.Errorf("making the tables: %w", err)
 			}
 		}
+		o.ObserveGroup = m.groups("confirmations")
 		return opened(cassandra.Open(ctx, o))
 	case config.StoreNone:
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
 // activation is the stream of one activation, from init to its end. A restart
@@ -58,6 +59,9 @@ func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, d
 		in.storeFailed(err)
 		return 0, loadFault(err, texts.Load), ""
 	}
+	if err := in.succeed(a.ctx); err != nil {
+		return 0, again(textTakenOver), ""
+	}
 	fence, err := in.host.owner.Fence(a.ctx, in.id)
 	if err != nil {
 		return storeFailed(err)
@@ -66,21 +70,14 @@ func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, d
 	in.fence = fence
 	in.mu.Unlock()
 
-	open := func(first []byte) error {
-		ctx, cancel := context.WithTimeout(a.ctx, in.host.cfg.CommandTimeout)
-		defer cancel()
-		s, err := in.host.streams.EntityStream(ctx, in.typ.kind.method())
-		if err != nil {
-			return &openError{err}
+	position, err = in.catchUp(a, fence)
+	if errors.Is(err, journal.ErrConflict) || errors.Is(err, journal.ErrPruned) {
+		// What was read has changed since, although the shard is ours: a write of an earlier owner, or one of ours that
+		// was given up, took effect in between. Now that the store was told, it happens no more.
+		if a.Stream != nil {
+			a.Stream.Cancel()
 		}
-		a.Stream = s
-		context.AfterFunc(a.ctx, s.Cancel)
-		return in.replay(a, first)
-	}
-	position, err = in.typ.kind.load(a.ctx, in.host.store, in.typ.Service, in.id, in.host.cfg.Replay, open,
-		func(msg []byte) error { return in.replay(a, msg) })
-	if err == nil {
-		err = in.typ.kind.adopt(a.ctx, in.host.store, fence, in.id, position)
+		position, err = in.catchUp(a, fence)
 	}
 	var refused *openError
 	var broken *sendError
@@ -95,6 +92,36 @@ func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, d
 	default:
 		return storeFailed(err)
 	}
+}
+
+// catchUp opens a stream, replays what is stored, and adopts it.
+func (in *instance) catchUp(a *activation, fence journal.Fence) (position uint64, err error) {
+	open := func(first []byte) error {
+		ctx, cancel := context.WithTimeout(a.ctx, in.host.cfg.CommandTimeout)
+		defer cancel()
+		s, err := in.host.streams.EntityStream(ctx, in.typ.kind.method())
+		if err != nil {
+			return &openError{err}
+		}
+		a.Stream = s
+		context.AfterFunc(a.ctx, s.Cancel)
+		return in.replay(a, first)
+	}
+	events := uint64(0)
+	position, err = in.typ.kind.load(a.ctx, in.host.store, in.typ.Service, in.id, in.host.cfg.Replay, open, func(msg []byte) error {
+		events++
+		return in.replay(a, msg)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := in.typ.kind.adopt(a.ctx, in.host.store, fence, in.id, position); err != nil {
+		return 0, err
+	}
+	if in.host.cfg.Replayed != nil && in.typ.kind == kind(eventSourced{}) {
+		in.host.cfg.Replayed(events)
+	}
+	return position, nil
 }
 
 // replay sends one message of the replay; it waits for the user function to read

@@ -251,12 +251,18 @@ type faultyStore struct {
 	hold   chan struct{} // while not nil, appends wait for it
 
 	holdPrune chan struct{} // while not nil, removals wait for it
+
+	beforeAdopt func() // once, if not nil
 }
 
 func (s *faultyStore) Adopt(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {
 	s.mu.Lock()
-	err := s.adopt
+	err, before := s.adopt, s.beforeAdopt
+	s.beforeAdopt = nil
 	s.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ type Config struct {
 	PruneEvents bool
 	// Replay bounds what one read of the journal brings into memory.
 	Replay journal.Chunk
+	// Replayed, if set, is told of each event sourced instance that was brought up to date with how many
+	// events that took, besides its snapshot. It must not block.
+	Replayed func(events uint64)
 }
 
 // Host keeps every active instance of this node. Its methods may be called
@@ -91,7 +94,7 @@ type shelf struct {
 }
 
 type key struct {
-	entity *Type
+	entity *Type // the first of its line
 	id     string
 }
 
@@ -149,12 +152,24 @@ func (p Pending) Wait(ctx context.Context, late func(entity.Outcome)) (entity.Ou
 }
 
 func (h *Host) instance(t *Type, id string) (*instance, *entity.Fault) {
-	k := key{t, id}
+	in, fault := h.find(t, id)
+	if in != nil {
+		if before := in.before.Load(); before != nil {
+			before.drain()
+		}
+	}
+	return in, fault
+}
+
+// find takes the instance from the table, or puts it there.
+func (h *Host) find(t *Type, id string) (*instance, *entity.Fault) {
+	k := key{t.first, id}
 	s := &h.shelves[hash(id)%shelfCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if in := s.instances[k]; in != nil {
-		return in, nil
+	present := s.instances[k]
+	if present != nil && present.typ == t {
+		return present, nil
 	}
 	if h.draining.Load() {
 		return nil, &entity.Fault{Class: entity.FaultShutdown, Text: "the proxy is stopping"}
@@ -166,6 +181,7 @@ func (h *Host) instance(t *Type, id string) (*instance, *entity.Fault) {
 	}
 	h.ended.Add(1)
 	in := newInstance(h, t, id)
+	in.before.Store(present)
 	s.instances[k] = in
 	return in, nil
 }
@@ -175,7 +191,9 @@ func (h *Host) instance(t *Type, id string) (*instance, *entity.Fault) {
 func (h *Host) forget(in *instance) {
 	s := &h.shelves[hash(in.id.Key)%shelfCount]
 	s.mu.Lock()
-	delete(s.instances, key{in.typ, in.id.Key})
+	if k := (key{in.typ.first, in.id.Key}); s.instances[k] == in {
+		delete(s.instances, k)
+	}
 	s.mu.Unlock()
 	h.active.Add(-1)
 }

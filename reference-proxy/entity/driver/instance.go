@@ -25,8 +25,12 @@ type instance struct {
 	stream   *activation
 	fence    journal.Fence
 	timer    *time.Timer
-	touched  time.Time // when something last moved: sent, replayed, answered
-	finished bool      // retired, and out of the table
+	touched  time.Time     // when something last moved: sent, replayed, answered
+	finished bool          // retired, and out of the table
+	gone     chan struct{} // if somebody waits for that: closed then
+
+	// before is the entity's instance of a type that this one's type replaced, until that has ended.
+	before atomic.Pointer[instance]
 
 	pruning atomic.Bool // a removal of events is under way
 }
@@ -80,6 +84,37 @@ func (in *instance) kill() {
 		s.cancel()
 	}
 	in.mu.Unlock()
+	if before := in.before.Load(); before != nil {
+		before.kill()
+	}
+}
+
+// succeed waits until no other instance of the entity is left.
+func (in *instance) succeed(ctx context.Context) error {
+	before := in.before.Load()
+	if before == nil {
+		return nil
+	}
+	select {
+	case <-before.ending():
+		in.before.Store(nil)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ending is closed when the instance is retired: nothing is written by it any more.
+func (in *instance) ending() <-chan struct{} {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.gone == nil {
+		in.gone = make(chan struct{})
+		if in.finished {
+			close(in.gone)
+		}
+	}
+	return in.gone
 }
 
 // drive carries the machine's instructions out until there are none. It is called
@@ -238,6 +273,9 @@ func (in *instance) retire() {
 	in.mu.Lock()
 	in.finished = true
 	in.timer.Stop()
+	if in.gone != nil {
+		close(in.gone)
+	}
 	in.mu.Unlock()
 	in.host.forget(in)
 }

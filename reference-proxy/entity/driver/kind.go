@@ -20,16 +20,33 @@ type Type struct {
 	Passivation time.Duration
 
 	kind kind
+	// first is the earliest of the types that replaced one another, itself if it replaced none. What they all store is
+	// the same, so an entity has one instance at a time whichever of them it is of.
+	first *Type
 }
 
 // EventSourced makes a type whose instances keep a journal.
 func EventSourced(service, persistenceID string, passivation time.Duration) *Type {
-	return &Type{service, persistenceID, passivation, eventSourced{}}
+	return newType(service, persistenceID, passivation, eventSourced{})
 }
 
 // Value makes a type whose instances keep one value.
 func Value(service, persistenceID string, passivation time.Duration) *Type {
-	return &Type{service, persistenceID, passivation, valueEntity{}}
+	return newType(service, persistenceID, passivation, valueEntity{})
+}
+
+func newType(service, persistenceID string, passivation time.Duration, k kind) *Type {
+	t := &Type{Service: service, PersistenceID: persistenceID, Passivation: passivation, kind: k}
+	t.first = t
+	return t
+}
+
+// Successor makes the type that takes t's place when the user function serves the same state under another name, or with
+// another time-out. An instance of t ends before one of the successor loads the entity.
+func (t *Type) Successor(service string, passivation time.Duration) *Type {
+	next := newType(service, t.PersistenceID, passivation, t.kind)
+	next.first = t.first
+	return next
 }
 
 func (t *Type) passivation(cfg *Config) time.Duration {

@@ -1,9 +1,11 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -176,13 +178,21 @@ func TestEntityOfAnotherNode(t *testing.T) {
 
 // What was loaded is adopted before it serves: what a writer of an earlier fence slipped in meanwhile is noticed.
 func TestLoadIsAdopted(t *testing.T) {
-	for name, typ := range map[string]func(*rig){"refused": func(r *rig) { r.store.adopt = journal.ErrConflict }, "fenced": func(r *rig) { r.store.adopt = journal.ErrFenced }} {
+	for name, c := range map[string]struct {
+		err   error
+		loads int
+	}{"fenced": {journal.ErrFenced, 1}, "refused again and again": {journal.ErrConflict, 2}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {
-				typ(r)
+				r.store.adopt = c.err
 				a := r.call(t.Context(), "e", "1", nil)
 				s := r.stream()
 				s.init(t)
+				for range c.loads - 1 {
+					<-s.cancelled
+					s = r.stream()
+					s.init(t)
+				}
 				wantFault(t, <-a, entity.FaultStoreUnavailable, textTakenOver)
 				<-s.cancelled
 				r.store.mu.Lock()
@@ -197,6 +207,96 @@ func TestLoadIsAdopted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What took effect between the read and the adoption is seen by a second load, and the caller notices nothing.
+func TestStaleLoadIsRepeated(t *testing.T) {
+	var replays []uint64
+	inBubble(t, func(c *Config) { c.Replayed = func(n uint64) { replays = append(replays, n) } }, func(t *testing.T, r *rig) {
+		r.store.beforeAdopt = func() {
+			if err := r.store.Append(t.Context(), *r.owner.fence, theEntity, 0, []journal.Entry{{}}); err != nil {
+				t.Error(err)
+			}
+		}
+		a := r.call(t.Context(), "e", "1", nil)
+		first := r.stream()
+		first.init(t)
+		<-first.cancelled
+		s := r.stream()
+		s.init(t)
+		if seq := s.next(t).GetEvent().GetSequence(); seq != 1 {
+			t.Errorf("replayed %d, want the event that came late", seq)
+		}
+		s.command(t)
+		s.reply(t, 1, text("kept"))
+		wantReply(t, <-a)
+	})
+	if len(replays) != 1 || replays[0] != 1 {
+		t.Errorf("told of the replays %d, want one of one event", replays)
+	}
+}
+
+// A type that takes another's place has no instance of an entity while the other one has: what that is about to write
+// is read.
+func TestSuccessorWaits(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		hold := make(chan struct{})
+		r.store.hold = hold
+		a := r.call(t.Context(), "e", "1", nil)
+		s := r.stream()
+		s.init(t)
+		s.command(t)
+		s.reply(t, 1, text("one"))
+		synctest.Wait()
+		r.typ = r.typ.Successor("Renamed", time.Minute)
+		b, c := r.call(t.Context(), "e", "2", nil), r.call(t.Context(), "e", "3", nil)
+		synctest.Wait()
+		if n := len(r.streams.opened); n > 0 {
+			t.Fatalf("%d streams were opened while the other instance wrote", n)
+		}
+		close(hold)
+		wantReply(t, <-a)
+		<-s.closed
+		s.complete(errEOF)
+		s = r.stream()
+		if name := s.init(t).GetServiceName(); name != "Renamed" {
+			t.Errorf("the service is %q", name)
+		}
+		if seq := s.next(t).GetEvent().GetSequence(); seq != 1 {
+			t.Errorf("replayed %d, want the event that was being written", seq)
+		}
+		s.command(t)
+		s.reply(t, 1)
+		s.command(t)
+		s.reply(t, 2)
+		wantReply(t, <-b)
+		wantReply(t, <-c)
+	})
+}
+
+// A stop does not wait for an instance whose successor waits.
+func TestSuccessorIsCutOff(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		a := r.call(t.Context(), "e", "1", nil)
+		s := r.stream()
+		s.init(t)
+		s.command(t)
+		r.typ = r.typ.Successor("Renamed", time.Minute)
+		b := r.call(t.Context(), "e", "2", nil)
+		synctest.Wait()
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.host.Drain(ctx); err == nil {
+			t.Error("it was drained although a command was unanswered")
+		}
+		if after := time.Since(began); after > 2*time.Second {
+			t.Errorf("it took %v", after)
+		}
+		if (<-a).outcome.Fault == nil || (<-b).outcome.Fault == nil {
+			t.Error("a command was answered by nobody")
+		}
+	})
 }
 
 // Events that a snapshot covers are removed when that is asked for, and commands do not wait for it.

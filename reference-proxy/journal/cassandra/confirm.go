@@ -23,6 +23,7 @@ func (s *Store) newConfirmer() *confirmer {
 		Run:        s.askLeases,
 		MaxItems:   1 << 16,
 		MaxWaiting: 1 << 20,
+		Observe:    s.options.ObserveGroup,
 	})
 }
 

@@ -28,6 +28,8 @@ type Options[K comparable, T any] struct {
 	Key func(T) K
 	// Size is an item's size in bytes; nil: 0.
 	Size func(T) int
+	// Observe, if set, is told how many items each group has, before it is carried out. It must not block.
+	Observe func(items int)
 
 	// Running is how many groups may be under way at once; 0: 1.
 	Running int
@@ -212,6 +214,9 @@ func (q *Queue[K, T]) run(group []*entry[K, T]) {
 	items := make([]T, len(group))
 	for i, e := range group {
 		items[i] = e.item
+	}
+	if q.o.Observe != nil {
+		q.o.Observe(len(items))
 	}
 	errs := q.o.Run(items)
 	for i, e := range group {

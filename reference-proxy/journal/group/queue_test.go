@@ -44,6 +44,23 @@ func newStage(o group.Options[byte, item]) *stage {
 	return s
 }
 
+// TestObserved: each group's size is told, before it is carried out.
+func TestObserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sizes []int
+		s := newStage(group.Options[byte, item]{Observe: func(n int) { sizes = append(sizes, n) }})
+		s.do(t.Context(), "a1", "b1", "c1", "a2")
+		s.begun(t, "a1")
+		s.release <- nil
+		s.begun(t, "b1", "c1", "a2")
+		s.release <- nil
+		synctest.Wait()
+		if !slices.Equal(sizes, []int{1, 3}) {
+			t.Errorf("told of groups of %d, want 1 and 3", sizes)
+		}
+	})
+}
+
 // do brings items one after the other, each by a caller of its own.
 func (s *stage) do(ctx context.Context, items ...item) []chan error {
 	var out []chan error

@@ -63,6 +63,7 @@ func (s *Store) newQueue() *group.Queue[slot, *change] {
 	return group.New(group.Options[slot, *change]{
 		Run: s.run, Key: (*change).slot, Size: (*change).size,
 		Running: s.options.Groups, MaxItems: maxGroupChanges, MaxBytes: maxGroupBytes,
+		Observe: s.options.ObserveGroup,
 	})
 }
 

@@ -45,6 +45,8 @@ type Options struct {
 	Timeout time.Duration
 	// AutoMigrate lets Open make or upgrade the schema, which takes the right to create tables.
 	AutoMigrate bool
+	// ObserveGroup, if set, is told how many writes each group has. It must not block.
+	ObserveGroup func(writes int)
 	// Logger gets what an operator should know; nil: slog.Default().
 	Logger *slog.Logger
 
