@@ -1,7 +1,7 @@
 // Package journal says what the reference proxy asks of a store: an append-only
 // log of events an entity (Journal), its newest snapshot (Snapshots), the state
-// of value entities (Values), and who may write (Ownership). Store is the four
-// together, and what the packages below this one implement.
+// of value entities (Values), who may write (Ownership), and which entities there are
+// (Catalog). Store is the five together, and what the packages below this one implement.
 //
 // What enters: opaque payloads (encoded google.protobuf.Any) under an entity's
 // identity, each write with the sequence number or version that the writer

@@ -68,4 +68,10 @@ type Journal interface {
 	// through or a later one is present; otherwise the error is ErrConflict. Events
 	// removed before are passed over. The sequence goes on as if they were there.
 	Prune(ctx context.Context, f Fence, id EntityID, through uint64) error
+
+	// Begin makes the journal of id begin behind the event through (1 or more, else ErrInvalid), as if the
+	// events up to it had been written and pruned: for an import of what another store has. id
+	// must not have had any event; else the error is ErrConflict. The next append expects through; the
+	// snapshot that stands for what is missing is saved next, or behind the events that follow.
+	Begin(ctx context.Context, f Fence, id EntityID, through uint64) error
 }

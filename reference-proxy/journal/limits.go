@@ -65,6 +65,14 @@ func CheckAppend(id EntityID, expected uint64, events []Entry) error {
 	return CheckWrite(id, expected, events...)
 }
 
+// CheckBegin is CheckWrite for the beginning of a journal, which is behind an event (ErrInvalid).
+func CheckBegin(id EntityID, through uint64) error {
+	if through == 0 {
+		return fmt.Errorf("%w: a journal of %s that begins behind event 0 is any journal", ErrInvalid, id)
+	}
+	return CheckWrite(id, through)
+}
+
 // CheckLease is what every store asks before it gives a holder a lease (ErrInvalid).
 func CheckLease(h Holder, length time.Duration) error {
 	if h == "" || len(h) > MaxHolderBytes {

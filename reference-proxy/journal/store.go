@@ -6,6 +6,7 @@ type Store interface {
 	Snapshots
 	Values
 	Ownership
+	Catalog
 
 	// Close waits for calls under way and releases what the store holds. Calls after it
 	// fail with ErrClosed; closing again returns nil.

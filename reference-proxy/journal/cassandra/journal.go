@@ -30,24 +30,7 @@ func (s *Store) Append(ctx context.Context, f journal.Fence, id journal.EntityID
 		}
 		body := encodeEntries(events)
 		rec := tail.follow(tail.gen, len(events), len(body), s.options.buckets())
-		ctx, cancel := s.detached(ctx)
-		defer cancel()
-		if err := s.writeRecord(ctx, id, &rec, body); err != nil {
-			if errors.Is(err, journal.ErrUnknownOutcome) {
-				s.disown(id)
-			}
-			return err
-		}
-		if err := s.confirm(ctx, f); err != nil {
-			s.disown(id)
-			return unknown(err)
-		}
-		s.journals.update(id, func(st *journalState) {
-			st.tail, st.owner = rec, f.Token
-			st.keep(anchor{tail.place, tail.gen})
-			st.mark = mark{}
-		})
-		return nil
+		return s.add(ctx, f, id, tail, rec, body)
 	})
 }
 
@@ -337,6 +320,9 @@ func (s *Store) readChunk(ctx context.Context, id journal.EntityID, after uint64
 		rec := c.tail
 		var entries []journal.Entry
 		if rec.last() > after {
+			if rec.hollow {
+				return false, &journal.PrunedError{ID: id, After: after, Through: rec.last()}
+			}
 			if entries, err = decodeEntries(c.body, rec.events); err != nil {
 				return false, &tornError{what: fmt.Sprintf("event %d", rec.first), cause: err}
 			}

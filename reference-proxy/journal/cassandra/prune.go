@@ -68,6 +68,7 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 	}
 	return s.writing(ctx, f, kindSnapshot, id, func(ctx context.Context) error {
 		var low anchor
+		var hollow bool // whether the record at low has events, none of which is there
 		var now top
 		err := s.untorn(ctx, id, func() { s.forgetAnchors(id) }, func() (err error) {
 			if now, err = s.readTop(ctx, id); err != nil || through <= now.mark.through {
@@ -78,13 +79,16 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 			}
 			low = now.mark.low
 			_, _, err = s.replay(ctx, id, low, false, func(c *chain) (bool, error) {
-				low = anchor{c.tail.place, c.tail.gen}
+				low, hollow = anchor{c.tail.place, c.tail.gen}, c.tail.hollow
 				return c.tail.last() < through, nil
 			})
 			return err
 		})
 		if err != nil {
 			return err
+		}
+		if hollow {
+			return s.stillHeld(ctx, f)
 		}
 		ctx, cancel := s.detached(ctx)
 		defer cancel()

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -17,6 +18,8 @@ type record struct {
 	events uint64
 	// rolls says that the next record is the first of the next bucket.
 	rolls bool
+	// hollow says that the events are not there: the journal was made to begin behind them.
+	hollow bool
 	// used is what the bucket holds up to and including this record: records and bytes.
 	usedRecords, usedBytes uint64
 
@@ -44,13 +47,22 @@ func (r record) spot(id journal.EntityID) spot {
 	return spot{id: id, at: [4]uint64{r.bucket, r.first, uint64(r.gen.token), r.gen.attempt}}
 }
 
+// The flags of a record's head.
+const (
+	flagRolls  = 1
+	flagHollow = 2
+)
+
 // seal fills in r's head for body, and encodes it.
 func (r *record) seal(id journal.EntityID, body []byte) []byte {
-	rolls := uint64(0)
+	var flags uint64
 	if r.rolls {
-		rolls = 1
+		flags |= flagRolls
 	}
-	r.head = headOf(kindRecord, body, r.events, rolls, uint64(r.origin.token), r.origin.attempt, r.usedRecords, r.usedBytes)
+	if r.hollow {
+		flags |= flagHollow
+	}
+	r.head = headOf(kindRecord, body, r.events, flags, uint64(r.origin.token), r.origin.attempt, r.usedRecords, r.usedBytes)
 	return r.head.encode(r.spot(id))
 }
 
@@ -62,10 +74,15 @@ func openRecord(id journal.EntityID, p place, gen generation, encoded []byte) (r
 		return record{}, err
 	}
 	n := h.numbers
-	r.head, r.events, r.rolls = h, n[0], n[1] == 1
+	r.head, r.events, r.rolls, r.hollow = h, n[0], n[1]&flagRolls != 0, n[1]&flagHollow != 0
 	r.origin = generation{journal.Token(n[2]), n[3]}
 	r.usedRecords, r.usedBytes = n[4], n[5]
-	if n[1] > 1 || (r.events == 0) != (r.first == 0) || r.events > journal.MaxAppendEvents || gen.before(r.origin) {
+	most := uint64(journal.MaxAppendEvents)
+	if r.hollow {
+		most = math.MaxInt64
+	}
+	if n[1] > flagRolls|flagHollow || (r.events == 0) != (r.first == 0) || r.events > most || gen.before(r.origin) ||
+		r.hollow && (r.first != 1 || h.size != 0) {
 		return record{}, fmt.Errorf("%w: %d events at %d, written by %v, copied by %v", errHead, r.events, r.first, r.origin, gen)
 	}
 	return r, nil

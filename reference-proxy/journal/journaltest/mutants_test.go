@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -39,6 +41,22 @@ type hooks struct {
 	endLease func(ctx context.Context, h journal.Holder, beat uint64) error
 	claim    func(ctx context.Context, shard journal.Shard, was journal.Token, h journal.Holder) (journal.Fence, error)
 	release  func(ctx context.Context, f journal.Fence) error
+	begin    func(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error
+	list     func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error)
+}
+
+func (h *hooks) Begin(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+	if h.begin != nil {
+		return h.begin(ctx, f, id, through)
+	}
+	return h.Store.Begin(ctx, f, id, through)
+}
+
+func (h *hooks) List(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+	if h.list != nil {
+		return h.list(ctx, after, most)
+	}
+	return h.Store.List(ctx, after, most)
 }
 
 func (h *hooks) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, events []journal.Entry) error {
@@ -467,6 +485,107 @@ var mutants = map[string]mutant{
 		return withIDs(s, func(id journal.EntityID) journal.EntityID {
 			return journal.EntityID{Namespace: fmt.Sprint([]rune(id.Namespace)), Key: fmt.Sprint([]rune(id.Key))}
 		})
+	}},
+	"lists a page's last entity again": {caught: "Listing", spoil: func(s journal.Store) journal.Store {
+		var mu sync.Mutex
+		var last []journal.Listed
+		return &hooks{Store: s, list: func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			list, next, err := s.List(ctx, after, most)
+			if after != "" && len(list) < journal.PageSize(most) {
+				list = append(slices.Clone(last), list...)
+			}
+			if last = nil; len(list) > 0 {
+				last = list[len(list)-1:]
+			}
+			return list, next, err
+		}}
+	}},
+	"drops what does not fit a page": {caught: "Listing", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, list: func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+			list, next, err := s.List(ctx, after, most+1)
+			return list[:min(len(list), journal.PageSize(most))], next, err
+		}}
+	}},
+	"lists what was looked at": {caught: "Listing", spoil: func(s journal.Store) journal.Store {
+		var mu sync.Mutex
+		seen := map[journal.EntityID]bool{}
+		return &hooks{
+			Store: s,
+			adopt: func(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {
+				mu.Lock()
+				defer mu.Unlock()
+				seen[id] = expected == 0
+				return s.Adopt(ctx, f, id, expected)
+			},
+			list: func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				list, next, err := s.List(ctx, after, most)
+				for id, empty := range seen {
+					if empty && next == "" && len(list) < journal.PageSize(most) {
+						list = append(list, journal.Listed{ID: id, Journal: true})
+					}
+				}
+				return list, next, err
+			},
+		}
+	}},
+	"forgets journals without events": {caught: "Listing", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, list: func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+			list, next, err := s.List(ctx, after, most)
+			return slices.DeleteFunc(list, func(l journal.Listed) bool {
+				snap, found, err := s.LatestSnapshot(ctx, l.ID)
+				recs, _, readErr := s.Read(ctx, l.ID, snap.Seq, journal.Chunk{})
+				return found && err == nil && readErr == nil && len(recs) == 0
+			}), next, err
+		}}
+	}},
+	"lists by place": {caught: "Listing while writing", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, list: func(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+			var all []journal.Listed
+			for at, next := journal.Cursor(""), journal.Cursor(""); ; at = next {
+				list, following, err := s.List(ctx, at, 0)
+				if err != nil {
+					return nil, "", err
+				}
+				all = append(all, list...)
+				if next = following; next == "" {
+					break
+				}
+			}
+			// The order is that of the names, so that what is made moves the others.
+			slices.SortFunc(all, func(a, b journal.Listed) int { return strings.Compare(a.ID.Key, b.ID.Key) })
+			place, _ := strconv.Atoi(string(after))
+			end := min(len(all), place+journal.PageSize(most))
+			if end == len(all) {
+				return all[min(place, end):], "", nil
+			}
+			return all[place:end], journal.Cursor(strconv.Itoa(end)), nil
+		}}
+	}},
+	"begins over events": {caught: "Begin", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, begin: func(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+			err := s.Begin(ctx, f, id, through)
+			if errors.Is(err, journal.ErrConflict) {
+				return nil
+			}
+			return err
+		}}
+	}},
+	"begins for anybody": {caught: "Begin", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, begin: func(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+			return s.Begin(ctx, newestFence(ctx, s, f), id, through)
+		}}
+	}},
+	"begins one too late": {caught: "Begin", spoil: func(s journal.Store) journal.Store {
+		return &hooks{Store: s, begin: func(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+			if through == 0 {
+				return s.Begin(ctx, f, id, through)
+			}
+			return s.Begin(ctx, f, id, through+1)
+		}}
 	}},
 	"starts what was cancelled": {caught: "Cancelled", spoil: func(s journal.Store) journal.Store {
 		return &hooks{Store: s, delete: func(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {

@@ -90,6 +90,20 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 	})
 }
 
+// Begin implements journal.Journal.
+func (s *Store) Begin(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+	if err := journal.CheckBegin(id, through); err != nil {
+		return err
+	}
+	return s.write(ctx, f, id, func(e *entity) error {
+		if err := expect(id, 0, e.last()); err != nil {
+			return err
+		}
+		e.pruned = through
+		return nil
+	})
+}
+
 // SaveSnapshot implements journal.Snapshots.
 func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.EntityID, snap journal.Snapshot) error {
 	if err := journal.CheckSnapshot(id, snap); err != nil {

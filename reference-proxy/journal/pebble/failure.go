@@ -20,6 +20,7 @@ type failure struct {
 	fatal func(error)
 	once  sync.Once
 	err   atomic.Pointer[error]
+	told  atomic.Pointer[string] // the damage that was logged last
 }
 
 var _ pebble.Logger = (*failure)(nil)
@@ -32,6 +33,13 @@ func (f *failure) Infof(format string, args ...any) {
 // Errorf gets what went wrong in the background; Pebble tries again by itself.
 func (f *failure) Errorf(format string, args ...any) {
 	f.log.Error("embedded store", "engine", fmt.Sprintf(format, args...))
+}
+
+// damaged gets each meeting with damage in a file. Who reads the same place again does not fill the log.
+func (f *failure) damaged(what string) {
+	if last := f.told.Swap(&what); last == nil || *last != what {
+		f.Errorf("%s", what)
+	}
 }
 
 // Fatalf gets what Pebble cannot go on after. It does not return, unless fatal does:

@@ -66,7 +66,7 @@ func (s *Store) openEngine(o Options) error {
 		EventListener: &pebble.EventListener{
 			// Without this Pebble ends the process: a damaged file costs the entities in
 			// it, not the others.
-			DataCorruption: func(info pebble.DataCorruptionInfo) { s.Errorf("%s", info.String()) },
+			DataCorruption: func(info pebble.DataCorruptionInfo) { s.damaged(info.String()) },
 		},
 	}
 	for i := range po.Levels {

@@ -14,6 +14,7 @@ type statements struct {
 	append, put          string
 	read, snapshot, save string
 	prune, getValue      string
+	beginAt, list        string
 
 	beginLease, renewLease, readLease, endLease string
 	readOwner, claim, release                   string
@@ -33,6 +34,8 @@ func newStatements(schema string, timeout time.Duration) statements {
 		save:       text(sqlSave),
 		prune:      text(sqlPrune),
 		getValue:   text(sqlGetValue),
+		beginAt:    text(sqlBeginAt),
+		list:       text(sqlList),
 		beginLease: text(sqlBeginLease),
 		renewLease: text(sqlRenewLease),
 		readLease:  text(sqlReadLease),
