@@ -31,6 +31,23 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+// Two things in a row are as fast as the sum of their times.
+func TestSum(t *testing.T) {
+	if got := sum(sample{PerSecond: 3000, P50: 1}, sample{PerSecond: 6000, P50: 2}); math.Abs(got.PerSecond-2000) > 1e-9 || got.P50 != 3 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A ratio is that of one round, not of two medians.
+func TestVersusIsByRounds(t *testing.T) {
+	v := newVersus([]paired{
+		{sample{PerSecond: 80}, sample{PerSecond: 100}}, {sample{PerSecond: 7}, sample{PerSecond: 10}}, {sample{PerSecond: 900}, sample{PerSecond: 1000}},
+	})
+	if v.Ratio != 0.8 || v.Lowest != 0.7 || v.Highest != 0.9 || v.Got.PerSecond != 80 || v.Against.PerSecond != 100 {
+		t.Errorf("got %+v", v)
+	}
+}
+
 // A ratio is to the floor's two rounds beside it, not to the floor's over all: a machine that becomes slower halfway
 // changes nothing.
 func TestRatioIsToTheFloorBeside(t *testing.T) {
@@ -57,20 +74,29 @@ func TestTargetsAreJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stores := func(appends, commands float64) []storeResult {
+		return []storeResult{{Store: "postgres", least: 0.7, Writes: []writeResult{
+			{Callers: 64, Append: versus{Ratio: appends}, Command: versus{Ratio: commands}},
+			{Callers: 256, Append: versus{Ratio: 0.7}, Command: versus{Ratio: 0.8}},
+		}}}
+	}
 	for name, c := range map[string]struct {
 		results []result
+		stores  []storeResult
 		foot    *footprint
 		missed  int
 	}{
-		"all met":          {results(0.8, 0.8), good, 0},
-		"read":             {results(0.79, 1), good, 1},
-		"write":            {results(1, 0.79), good, 1},
-		"instance":         {results(1, 1), &footprint{Added: 16<<10 + 1}, 1},
-		"ready":            {results(1, 1), &footprint{ReadyWorst: 301}, 1},
-		"resident":         {results(1, 1), &footprint{Resident: 60<<20 + 1}, 1},
-		"nothing to judge": {nil, nil, 0},
+		"all met":          {results(0.8, 0.8), stores(0.7, 0.8), good, 0},
+		"read":             {results(0.79, 1), nil, good, 1},
+		"write":            {results(1, 0.79), nil, good, 1},
+		"append":           {nil, stores(0.69, 0.8), nil, 1},
+		"command":          {nil, stores(0.7, 0.79), nil, 1},
+		"instance":         {results(1, 1), nil, &footprint{Added: 16<<10 + 1}, 1},
+		"ready":            {results(1, 1), nil, &footprint{ReadyWorst: 301}, 1},
+		"resident":         {results(1, 1), nil, &footprint{Resident: 60<<20 + 1}, 1},
+		"nothing to judge": {nil, nil, nil, 0},
 	} {
-		r := newReport(s, machine{}, time.Now(), c.results, c.foot)
+		r := newReport(s, machine{}, time.Now(), c.results, c.stores, c.foot)
 		if got := r.missed(); got != c.missed {
 			t.Errorf("%s: %d missed, want %d: %+v", name, got, c.missed, r.Targets)
 		}
@@ -78,7 +104,7 @@ func TestTargetsAreJudged(t *testing.T) {
 }
 
 func TestSettingsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"-callers", "1,x"}, {"-callers", "0"}, {"-rounds", "0"}, {"-only", "nothing"}, {"more"}} {
+	for _, args := range [][]string{{"-callers", "1,x"}, {"-callers", "0"}, {"-rounds", "0"}, {"-only", "nothing"}, {"more"}, {"-stores", "oracle"}, {"-store-callers", "64,"}} {
 		if _, err := parseSettings(args); err == nil {
 			t.Errorf("%v: accepted", args)
 		}
@@ -88,7 +114,10 @@ func TestSettingsAreRefused(t *testing.T) {
 // TestRun measures a short run of the real programs, from flags to report.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	for name, pkg := range map[string]string{"bench": ".", "cloudstate-proxy": "../../reference-proxy/cmd/cloudstate-proxy", "bench-function": "../../fixtures/bench/bench-function"} {
+	for name, pkg := range map[string]string{
+		"bench": ".", "cloudstate-proxy": "../../reference-proxy/cmd/cloudstate-proxy", "bench-function": "../../fixtures/bench/bench-function",
+		"testserver": "../../fixtures/servers/cmd/testserver",
+	} {
 		build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, name), pkg)
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -98,8 +127,10 @@ func TestRun(t *testing.T) {
 	defer cancel()
 	run := exec.CommandContext(ctx, filepath.Join(dir, "bench"), "-proxy", filepath.Join(dir, "cloudstate-proxy"),
 		"-function", filepath.Join(dir, "bench-function"), "-out", filepath.Join(dir, "out"),
+		"-testserver", filepath.Join(dir, "testserver"), "-stores", "postgres", "-store-callers", "2,3", "-store-warm-up", "100ms",
 		"-rounds", "1", "-round", "20ms", "-callers", "1,2", "-entities", "10", "-instances", "50", "-starts", "1")
 	var stdout, stderr bytes.Buffer
+	run.Dir = "../.." // where the stores' tests are
 	run.Stdout, run.Stderr = &stdout, &stderr
 	if err := run.Run(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &stdout, &stderr)
@@ -114,6 +145,16 @@ func TestRun(t *testing.T) {
 		}
 		if !strings.Contains(stdout.String(), r.title) {
 			t.Errorf("the table has no row %q:\n%s", r.title, &stdout)
+		}
+	}
+	for _, name := range []string{"store-append-postgres@3", "es-write-postgres@2", "store-replay-postgres"} {
+		if want := `"` + name + `": `; !strings.Contains(string(report), want) {
+			t.Errorf("the report has no ratio %s", want)
+		}
+	}
+	for _, say := range []string{"PostgreSQL: ", "synchronous_commit on", "events/s"} {
+		if !strings.Contains(stdout.String(), say) {
+			t.Errorf("the table lacks %q:\n%s", say, &stdout)
 		}
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "out")); err != nil || len(left) != 1 {

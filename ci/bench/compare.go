@@ -100,19 +100,11 @@ func compare(ctx context.Context, sys *system, progress io.Writer) ([]result, er
 
 // startSides starts the floor, the user function, and a proxy for each store that the rows need.
 func startSides(ctx context.Context, sys *system) (*side, map[store]*side, error) {
-	echo, err := sys.child(ctx, "echo")
-	if err != nil {
-		return nil, nil, err
-	}
-	pass, err := sys.child(ctx, "pass", "-to", echo.addr)
+	floor, err := startFloor(ctx, sys)
 	if err != nil {
 		return nil, nil, err
 	}
 	function, err := sys.function(ctx, "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	floor, err := newSide(pass, sys.settings.Connections)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,6 +125,19 @@ func startSides(ctx context.Context, sys *system) (*side, map[store]*side, error
 		}
 	}
 	return floor, proxies, nil
+}
+
+// startFloor starts the bare pass-through.
+func startFloor(ctx context.Context, sys *system) (*side, error) {
+	echo, err := sys.child(ctx, "echo")
+	if err != nil {
+		return nil, err
+	}
+	pass, err := sys.child(ctx, "pass", "-to", echo.addr)
+	if err != nil {
+		return nil, err
+	}
+	return newSide(pass, sys.settings.Connections)
 }
 
 func newSide(p *process, connections int) (*side, error) {

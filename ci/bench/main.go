@@ -68,17 +68,27 @@ func runBench(ctx context.Context, args []string, stdout, progress io.Writer) (e
 	began := time.Now()
 	m := inspect()
 	var f *footprint
-	if s.Instances > 0 {
+	if s.Instances > 0 && s.Only != onlyStores {
 		if f, err = measureFootprint(ctx, sys, progress); err != nil {
 			return err
 		}
 	}
-	results, err := compare(ctx, sys, progress)
+	var results []result
+	if s.Only != onlyStores {
+		if results, err = compare(ctx, sys, progress); err != nil {
+			return err
+		}
+	}
+	// The processes of the rows have nothing to do with the databases.
+	if err := sys.stop(); err != nil {
+		return err
+	}
+	stores, err := measureStores(ctx, sys, progress)
 	if err != nil {
 		return err
 	}
 	m.LoadAfter = firstWord("/proc/loadavg")
-	r := newReport(s, m, began, results, f)
+	r := newReport(s, m, began, results, stores, f)
 	if err := r.print(stdout); err != nil {
 		return err
 	}

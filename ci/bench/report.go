@@ -16,9 +16,11 @@ type report struct {
 	Command  []string  `json:"command"`
 	Settings *settings `json:"settings"`
 	Machine  machine   `json:"machine"`
-	// Ratios are requests a second against the floor of the same run, by row@callers.
+	// Ratios are requests a second against the floor of the same run, by row@callers. store-append-… are against the driver of
+	// the database, store-replay-… too, and es-write-… against 1/(1/store + 1/pass-through).
 	Ratios    map[string]float64 `json:"ratios"`
 	Results   []result           `json:"results"`
+	Stores    []storeResult      `json:"stores"`
 	Footprint *footprint         `json:"footprint,omitempty"`
 	Targets   []target           `json:"targets"`
 }
@@ -33,15 +35,23 @@ type target struct {
 	Met   bool    `json:"met"`
 }
 
-func newReport(s *settings, m machine, began time.Time, results []result, f *footprint) *report {
+func newReport(s *settings, m machine, began time.Time, results []result, stores []storeResult, f *footprint) *report {
 	r := &report{
 		Version: 1, When: began, Took: time.Since(began).Seconds(), Command: os.Args, Settings: s, Machine: m,
-		Ratios: make(map[string]float64), Results: results, Footprint: f,
+		Ratios: make(map[string]float64), Results: results, Stores: stores, Footprint: f,
 	}
 	for i := range results {
 		if res := &results[i]; res.Row != floorName {
 			r.Ratios[fmt.Sprintf("%s@%d", res.Row, res.Callers)] = res.Ratio
 		}
+	}
+	for i := range stores {
+		st := &stores[i]
+		for _, w := range st.Writes {
+			r.Ratios[fmt.Sprintf("store-append-%s@%d", st.Store, w.Callers)] = w.Append.Ratio
+			r.Ratios[fmt.Sprintf("es-write-%s@%d", st.Store, w.Callers)] = w.Command.Ratio
+		}
+		r.Ratios["store-replay-"+st.Store] = st.Replay.Ratio
 	}
 	r.judge()
 	return r
@@ -50,15 +60,26 @@ func newReport(s *settings, m machine, began time.Time, results []result, f *foo
 // judge holds what was measured against the targets; what was not measured is not judged.
 func (r *report) judge() {
 	for _, name := range []string{"read@64", "write-memory@64"} {
-		if got, ok := r.Ratios[name]; ok {
-			const least = 0.8
-			r.Targets = append(r.Targets, target{Name: name, Unit: "of the floor", Least: least, Got: got, Met: got >= least})
+		r.least(name, "of the floor", 0.8)
+	}
+	for i := range r.Stores {
+		st := &r.Stores[i]
+		for _, w := range st.Writes {
+			r.least(fmt.Sprintf("store-append-%s@%d", st.Store, w.Callers), "of the driver", st.least)
+			r.least(fmt.Sprintf("es-write-%s@%d", st.Store, w.Callers), "of store and pass-through in a row", leastOfSum)
 		}
 	}
 	if f := r.Footprint; f != nil {
 		r.most("an idle instance adds to its bare stream", "KiB", 16, float64(f.Added)/1024)
 		r.most("ready after the user function, worst", "ms", 300, f.ReadyWorst)
 		r.most("resident after start", "MiB", 60, float64(f.Resident)/(1<<20))
+	}
+}
+
+// least holds a ratio against what it must reach, if it was measured.
+func (r *report) least(ratio, unit string, least float64) {
+	if got, ok := r.Ratios[ratio]; ok {
+		r.Targets = append(r.Targets, target{Name: ratio, Unit: unit, Least: least, Got: got, Met: got >= least})
 	}
 }
 

@@ -71,9 +71,27 @@ func (s *system) function(ctx context.Context, addr string) (*process, error) {
 	return p, p.listening()
 }
 
-// proxy starts a proxy; it does not wait. Its data directory is made anew. Instances are not passivated during a run:
-// a round would otherwise measure the replay of what earlier rounds wrote.
+// proxy starts a proxy on a store of its own; it does not wait. Its data directory is made anew.
 func (s *system) proxy(ctx context.Context, name string, st store, functionPort int, env ...string) (*process, error) {
+	data := filepath.Join(s.settings.Out, "data", name)
+	if err := os.RemoveAll(data); err != nil {
+		return nil, err
+	}
+	var flags []string
+	switch st {
+	case inMemory:
+		flags = []string{"--store", "memory"}
+	case embeddedNoFsy:
+		flags = []string{"--store", "embedded", "--no-fsync", "--data-dir", data}
+	default:
+		flags = []string{"--store", "embedded", "--data-dir", data}
+	}
+	return s.proxyWith(ctx, string(st), flags, functionPort, env...)
+}
+
+// proxyWith starts a proxy with the flags that choose its store; it does not wait. Instances are not passivated during a run:
+// a round would otherwise measure the replay of what earlier rounds wrote.
+func (s *system) proxyWith(ctx context.Context, store string, flags []string, functionPort int, env ...string) (*process, error) {
 	clients, err := freePort(ctx)
 	if err != nil {
 		return nil, err
@@ -82,29 +100,26 @@ func (s *system) proxy(ctx context.Context, name string, st store, functionPort 
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(s.settings.Out, "data", name)
-	if err := os.RemoveAll(data); err != nil {
-		return nil, err
-	}
-	args := []string{
+	p, err := s.spawn(ctx, "cloudstate-proxy, "+store, s.settings.Proxy, env, append([]string{
 		"--log-level", "error", "--passivation-timeout", "1h",
 		"--http-host", "127.0.0.1", "--http-port", strconv.Itoa(clients),
 		"--management-host", "127.0.0.1", "--management-port", strconv.Itoa(probes),
 		"--user-function-port", strconv.Itoa(functionPort),
-	}
-	switch st {
-	case inMemory:
-		args = append(args, "--store", "memory")
-	case embeddedNoFsy:
-		args = append(args, "--store", "embedded", "--no-fsync", "--data-dir", data)
-	default:
-		args = append(args, "--store", "embedded", "--data-dir", data)
-	}
-	p, err := s.spawn(ctx, "cloudstate-proxy, "+string(st), s.settings.Proxy, env, args...)
+	}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
 	p.addr = fmt.Sprintf("127.0.0.1:%d", clients)
 	p.ready = fmt.Sprintf("http://127.0.0.1:%d/ready", probes)
 	return p, nil
+}
+
+// server starts a database and tells how to reach it.
+func (s *system) server(ctx context.Context, d *database) (where string, err error) {
+	p, err := s.spawn(ctx, "testserver, "+d.title, s.settings.TestServer, nil, d.args...)
+	if err != nil {
+		return "", err
+	}
+	line, err := p.line()
+	return d.where(line), err
 }

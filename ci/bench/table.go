@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +25,9 @@ func (r *report) print(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%-42s %10s  %s %9s %9s %9s\n",
 			res.Title, thousands(res.PerSecond), bar(res), duration(res.P50), duration(res.P99), duration(res.CPU))
+	}
+	for i := range r.Stores {
+		r.Stores[i].print(&b)
 	}
 	fmt.Fprintf(&b, "\nCPU: processor time of the process in the middle, for one request\n")
 	if f := r.Footprint; f != nil {
@@ -46,6 +51,43 @@ func (r *report) print(w io.Writer) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// print writes what was measured on one database.
+func (st *storeResult) print(b *bytes.Buffer) {
+	settings := make([]string, 0, len(st.Settings))
+	for _, name := range slices.Sorted(maps.Keys(st.Settings)) {
+		settings = append(settings, name+" "+st.Settings[name])
+	}
+	fmt.Fprintf(b, "\n%s: %s\n", st.Title, strings.Join(settings, ", "))
+	for _, w := range st.Writes {
+		fmt.Fprintf(b, "%-42s %10s  %-24s %9s %9s %9s\n", plural(w.Callers, "caller"), "a second", "of what it is against", "p50", "p99", "CPU")
+		line(b, "appends by the driver", w.Append.Against, "")
+		line(b, "appends through the store", w.Append.Got, w.Append.bar())
+		line(b, "pass-through", w.Pass, "")
+		line(b, "store and pass-through in a row", w.Command.Against, "")
+		line(b, "event sourced, write, through the proxy", w.Command.Got, w.Command.bar())
+	}
+	fmt.Fprintf(b, "%-42s %10s\n", "replay of one entity", "events/s")
+	line(b, "by the driver", st.Replay.Against, "")
+	line(b, "through the store", st.Replay.Got, st.Replay.bar())
+}
+
+// line writes one sample; what was not measured is left out.
+func line(b *bytes.Buffer, title string, s sample, bar string) {
+	fmt.Fprintf(b, "%-42s %10s  %-24s", "  "+title, thousands(s.PerSecond), bar)
+	for _, us := range []float64{s.P50, s.P99, s.CPU} {
+		if us > 0 {
+			fmt.Fprintf(b, " %9s", duration(us))
+		} else {
+			fmt.Fprintf(b, " %9s", "")
+		}
+	}
+	fmt.Fprintln(b)
+}
+
+func (v *versus) bar() string {
+	return bar(&result{Ratio: v.Ratio, Lowest: v.Lowest, Highest: v.Highest})
 }
 
 // bar draws a ratio and its number; the range of the rounds follows.

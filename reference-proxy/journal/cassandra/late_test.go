@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
@@ -45,6 +47,25 @@ func (s *Store) LateValue(t testing.TB, id journal.EntityID, token, attempt, ver
 	if err := s.writeValue(ctx, id, v, generation{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Lay gives id, which nobody has written to, so many events, a record each, as the owner of f would by appending them one by
+// one. It does not wait for one before it writes the next.
+func (s *Store) Lay(ctx context.Context, f journal.Fence, id journal.EntityID, events int, payload []byte) error {
+	gen := generation{f.Token, 1}
+	body := encodeEntries([]journal.Entry{{Payload: payload}})
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(128)
+	rec := record{gen: gen, origin: gen}
+	write := func(rec record, body []byte) {
+		g.Go(func() error { return s.writeRecord(ctx, id, &rec, body) })
+	}
+	write(rec, nil)
+	for range events {
+		rec = rec.follow(gen, 1, len(body), s.options.buckets())
+		write(rec, body)
+	}
+	return g.Wait()
 }
 
 // TestMark: an adoption finds what the reads found, or is refused.

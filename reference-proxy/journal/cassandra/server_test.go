@@ -28,6 +28,7 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	journaltest.Victim(openAt)
+	journaltest.Contender(newContest)
 	code := m.Run()
 	if shared.cluster != nil {
 		if err := shared.cluster.Close(); err != nil && code == 0 {

@@ -25,6 +25,7 @@ var server *servers.Server
 
 func TestMain(m *testing.M) {
 	journaltest.Victim(openVictim)
+	journaltest.Contender(newContest)
 	if url := os.Getenv(migrateVariable); url != "" {
 		os.Exit(migrateAsProcess(url))
 	}
