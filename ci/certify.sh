@@ -3,15 +3,15 @@
 # Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
 # missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
 # together say. Exit status 0: every step that ran now passed.
-# Shorter, to try it out: CUTS, KILLS, KILL_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
+# Shorter, to try it out: CUTS, DISK_FILLS, KILLS, KILL_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill power-cuts fuzz tck mutants tck-foreign bench)
-KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}"
+all=(test kill power-cuts full-disk fuzz tck mutants tck-foreign bench)
+KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}"
 CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$CERTIFY_FUZZTIME/$TCK_RUNS" != "60/1 2 3 4 5/400/60s/10" ]; then
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$CERTIFY_FUZZTIME/$TCK_RUNS" != "60/1 2 3 4 5/400/40/60s/10" ]; then
   length=" (lengths changed)"
 fi
 
@@ -21,6 +21,7 @@ what() {
     test) echo "make test" ;;
     kill) echo "$KILLS kills of the proxy under load, each with seeds $KILL_SEEDS" ;;
     power-cuts) echo "$CUTS power cuts of the embedded store" ;;
+    full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
     tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
     bench) echo "make bench, each target held" ;;
@@ -38,6 +39,10 @@ perform() {
       done
       ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;
+    full-disk)
+      CLOUDSTATE_DISK_FILLS="$DISK_FILLS" \
+        go test -count=1 -v -timeout 30m -run '^TestFullDisk$' ./reference-proxy/cmd/cloudstate-proxy
+      ;;
     fuzz) make fuzz FUZZTIME="$CERTIFY_FUZZTIME" ;;
     tck) make build && LOAD=1 ci/tck-check.sh "$TCK_RUNS" ;;
     bench) make bench BENCH=--check ;;
@@ -51,6 +56,7 @@ figures() {
   case "$1" in
     test) pattern='^== [a-z-]+: [0-9]+ s' ;;
     kill) pattern='seed [0-9]+: [0-9]+ kills' ;;
+    full-disk) pattern='the disk was filled|read back|answers: ' ;;
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
     tck) pattern='^== tck: ' ;;

@@ -293,7 +293,7 @@ func (m *Machine) settled() {
 
 // Disowned says that somebody else may have changed the entity, so that what the user
 // function holds of it is worth nothing. It comes instead of Confirmed, and then the answer
-// does not leave, but fault; or while the machine is idle, and then it ends.
+// does not leave, but fault does; or while the machine is idle, and then it ends.
 // Commands that wait were not sent: they are, to what is loaded anew.
 func (m *Machine) Disowned(fault *Fault) {
 	if m.state != settling && m.state != ready {
@@ -314,8 +314,13 @@ func (m *Machine) Disowned(fault *Fault) {
 }
 
 // WriteFailed says that the write is not known to be durable. The instance ends:
-// what it holds no longer follows from the store.
+// what it holds no longer follows from the store. Where only room was lacking, commands
+// that wait go to what is loaded anew, for they may be reads.
 func (m *Machine) WriteFailed(fault *Fault, detail string) {
+	if fault.Class == FaultStoreFull {
+		m.Disowned(fault)
+		return
+	}
 	m.end(fault, m.fault(m.texts.Queued), detail)
 }
 

@@ -105,7 +105,11 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 	case "disowned":
 		s.machine.Disowned(&entity.Fault{Class: entity.FaultStoreUnavailable, Text: d.Input})
 	case "write-failed":
-		s.machine.WriteFailed(&entity.Fault{Class: entity.FaultStore, Text: d.Input}, "")
+		class := entity.FaultStore
+		if d.HasArg("full") {
+			class = entity.FaultStoreFull
+		}
+		s.machine.WriteFailed(&entity.Fault{Class: class, Text: d.Input}, "")
 	case "stream-ended":
 		class := entity.FaultProtocol
 		if d.HasArg("lost") {
@@ -189,7 +193,7 @@ func (s *script) render(i entity.Instruction) string {
 
 var classes = map[entity.FaultClass]string{
 	entity.FaultProtocol: "protocol", entity.FaultUnavailable: "unavailable", entity.FaultTimeout: "time-out",
-	entity.FaultStore: "store", entity.FaultStoreUnavailable: "store unavailable", entity.FaultOverload: "overload",
+	entity.FaultStore: "store", entity.FaultStoreUnavailable: "store unavailable", entity.FaultStoreFull: "store full", entity.FaultOverload: "overload",
 }
 
 func outcome(o entity.Outcome) string {

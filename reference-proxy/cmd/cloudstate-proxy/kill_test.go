@@ -124,23 +124,29 @@ type writerLog struct {
 }
 
 func (l *writerLog) run(ctx context.Context, conn *grpc.ClientConn, random *rand.Rand, sharedCarts int, acknowledged *atomic.Int64) {
-	list, number := shoppingcart.NewShoppingCartClient(conn), vecart.NewShoppingCartClient(conn)
 	for ctx.Err() == nil {
-		n := len(l.outcome)
-		cart := random.IntN(sharedCarts)
-		l.cart = append(l.cart, cart)
-		call, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		_, err := list.AddItem(call, &shoppingcart.AddLineItem{UserId: cartID(cart), ProductId: l.product(n), Quantity: 1}, grpc.WaitForReady(true))
-		l.outcome = append(l.outcome, err == nil)
-		if err == nil {
+		if event, _ := l.step(conn, random.IntN(sharedCarts)); event == nil {
 			acknowledged.Add(1)
 		}
-		l.sentNumber++
-		if _, err := number.AddItem(call, &vecart.AddLineItem{UserId: l.own(), ProductId: "n", Quantity: l.sentNumber}, grpc.WaitForReady(true)); err == nil {
-			l.ackedNumber = l.sentNumber
-		}
-		cancel()
 	}
+}
+
+// step adds an item to a shared cart and then puts the next number into the writer's own.
+func (l *writerLog) step(conn *grpc.ClientConn, cart int) (event, value error) {
+	call, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	item := l.product(len(l.outcome))
+	_, event = shoppingcart.NewShoppingCartClient(conn).AddItem(call,
+		&shoppingcart.AddLineItem{UserId: cartID(cart), ProductId: item, Quantity: 1}, grpc.WaitForReady(true))
+	l.cart = append(l.cart, cart)
+	l.outcome = append(l.outcome, event == nil)
+	l.sentNumber++
+	_, value = vecart.NewShoppingCartClient(conn).AddItem(call,
+		&vecart.AddLineItem{UserId: l.own(), ProductId: "n", Quantity: l.sentNumber}, grpc.WaitForReady(true))
+	if value == nil {
+		l.ackedNumber = l.sentNumber
+	}
+	return event, value
 }
 
 func (l *writerLog) product(n int) string { return fmt.Sprintf("%d/%d", l.id, n) }

@@ -26,7 +26,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *met
 	case config.StoreEmbedded:
 		return opened(pebble.Open(cfg.DataDir, pebble.Options{
 			DangerouslyNoSync: !cfg.Fsync,
-			ReserveBytes:      int64(cfg.FreeSpaceReserve),
+			ReserveBytes:      reserve(cfg),
 			Logger:            log,
 		}))
 	case config.StorePostgres:
@@ -51,6 +51,14 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *met
 	case config.StoreNone:
 	}
 	return nil, nil
+}
+
+// reserve is what the embedded store leaves free. No reserve is asked of it by a negative number: its 0 is its default.
+func reserve(cfg *config.Config) int64 {
+	if cfg.FreeSpaceReserve == 0 {
+		return -1
+	}
+	return int64(cfg.FreeSpaceReserve)
 }
 
 // opened keeps a nil pointer from becoming an interface that is not nil.

@@ -80,6 +80,7 @@ type Host struct {
 
 	active   atomic.Int64
 	draining atomic.Bool
+	fullTold atomic.Int64 // when it was logged last that the store is full, in nanoseconds of Unix time
 	ended    sync.WaitGroup
 	shelves  [shelfCount]shelf
 }

@@ -227,6 +227,9 @@ func (in *instance) snapshot(i *entity.Instruction) {
 	defer cancel()
 	s := journal.Snapshot{Seq: i.Position, Payload: i.Snapshot}
 	if err := in.host.store.SaveSnapshot(ctx, in.fence, in.id, s); err != nil {
+		if !in.host.tells(err) {
+			return
+		}
 		in.host.log.Warn("a snapshot was not stored; the events that it covers are, so only the next replay is longer",
 			"service", in.typ.Service, "entity", in.id.Key, "sequence", i.Position, "error", err)
 		return
@@ -254,12 +257,28 @@ func (in *instance) storeFailed(err error) {
 	if errors.Is(err, journal.ErrFenced) {
 		in.host.owner.Lost(in.fence)
 	}
+	if !in.host.tells(err) {
+		return
+	}
 	level := slog.LevelError
 	if errors.Is(err, journal.ErrHeld) || errors.Is(err, journal.ErrFenced) || errors.Is(err, errTakenOver) {
 		level = slog.LevelInfo // nothing is wrong: another node has the entity
 	}
 	in.host.log.Log(context.Background(), level, "the store failed or refused; the instance is dropped and the next command loads it anew",
 		"service", in.typ.Service, "entity", in.id.Key, "error", err)
+}
+
+// fullEvery is how often it is logged that the store is full: every write is refused then, and the log may
+// be on the same disk.
+const fullEvery = 10 * time.Second
+
+// tells says whether a failure of the store is worth a line in the log.
+func (h *Host) tells(err error) bool {
+	if !errors.Is(err, journal.ErrFull) {
+		return true
+	}
+	now, told := time.Now().UnixNano(), h.fullTold.Load()
+	return now-told >= int64(fullEvery) && h.fullTold.CompareAndSwap(told, now)
 }
 
 // violation tells the user function, and the log, what it did wrong (ES-43).

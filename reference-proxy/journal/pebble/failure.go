@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -21,6 +22,7 @@ type failure struct {
 	once  sync.Once
 	err   atomic.Pointer[error]
 	told  atomic.Pointer[string] // the damage that was logged last
+	tried atomic.Int64 // when background was logged last, in nanoseconds of Unix time
 }
 
 var _ pebble.Logger = (*failure)(nil)
@@ -39,6 +41,18 @@ func (f *failure) Errorf(format string, args ...any) {
 func (f *failure) damaged(what string) {
 	if last := f.told.Swap(&what); last == nil || *last != what {
 		f.Errorf("%s", what)
+	}
+}
+
+// backgroundEvery is how often it is logged that Pebble's work in the background fails: it may fail
+// many times a second.
+const backgroundEvery = 10 * time.Second
+
+// background gets what keeps Pebble from moving data into files; it tries again by itself.
+func (f *failure) background(err error) {
+	now, told := time.Now().UnixNano(), f.tried.Load()
+	if now-told >= int64(backgroundEvery) && f.tried.CompareAndSwap(told, now) {
+		f.log.Error("the embedded store cannot move data into files; it goes on trying", "error", oneLine{err})
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // not exist. The directory belongs to the store until Close. One that an earlier
 // version wrote is upgraded, after which that version refuses it.
 //
-// Errors: ErrInUse if another process has it open, ErrFormat if it is not a store or one of
+// Errors: ErrInUse if another process has it open, ErrFull if there is no room for what a start writes, ErrFormat if it is not a store or one of
 // a newer version, ErrCorrupt if it is damaged, and whatever the operating system says,
 // each with what to do. In none of these cases was anything in the directory changed.
 func Open(path string, o Options) (*Store, error) {
@@ -56,7 +56,7 @@ func (s *Store) openEngine(o Options) error {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference.
 	po := &pebble.Options{
-		FS:                 orderedFS{o.FS},
+		FS:                 patientFS{orderedFS{o.FS}, new(fullness)},
 		Cache:              cache,
 		FormatMajorVersion: engineFormat,
 		MemTableSize:       o.MemTableBytes,
@@ -64,6 +64,7 @@ func (s *Store) openEngine(o Options) error {
 		ErrorIfExists:      !s.dir.ready,
 		ErrorIfNotExists:   s.dir.ready,
 		EventListener: &pebble.EventListener{
+			BackgroundError: s.background,
 			// Without this Pebble ends the process: a damaged file costs the entities in
 			// it, not the others.
 			DataCorruption: func(info pebble.DataCorruptionInfo) { s.damaged(info.String()) },
@@ -80,6 +81,9 @@ func (s *Store) openEngine(o Options) error {
 		po.ErrorIfExists, po.ErrorIfNotExists = false, true
 	}
 	if err := s.inspect(*po); err != nil {
+		return err
+	}
+	if err := s.checkRoom(o); err != nil {
 		return err
 	}
 	if err := s.dir.upgrade(); err != nil {

@@ -3,11 +3,17 @@ package pebble_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
@@ -96,10 +102,11 @@ func TestFullDisk(t *testing.T) {
 func TestSpaceIsLookedAtSeldom(t *testing.T) {
 	ctx := context.Background()
 	d := &disk{}
-	d.free.Store(2_000_000)
+	d.free.Store(1 << 30)
 	o := options(t, vfs.NewMem())
 	o.FreeSpace, o.ReserveBytes, o.SpaceCheck = d.freeSpace, 1_000_000, time.Hour
 	s := open(t, "data", o)
+	d.free.Store(2_000_000)
 	f, err := own(ctx, s, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -146,5 +153,111 @@ func TestSpaceUnknown(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestStartWithoutRoom: a start that would not fit is refused, in words, and leaves everything as it is.
+func TestStartWithoutRoom(t *testing.T) {
+	ctx := context.Background()
+	d := &disk{}
+	d.free.Store(1 << 40)
+	fs := vfs.NewCrashableMem()
+	o := options(t, fs)
+	o.FreeSpace = d.freeSpace
+	s := open(t, "data", o)
+	f, err := own(ctx, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 1 << 20
+	if err := s.Append(ctx, f, cart, 0, []journal.Entry{{Payload: make([]byte, size)}}); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = fs.CrashClone(vfs.CrashCloneCfg{}) // not closed in order: the event is in the log alone
+	d.free.Store(8<<20 + size - 1)
+	for range 3 {
+		_, err := pebble.Open("data", o)
+		if !errors.Is(err, journal.ErrFull) || !strings.Contains(err.Error(), "free some space and start again") {
+			t.Fatalf("started without room: %v", err)
+		}
+	}
+	d.free.Store(16 << 20)
+	recs, _, err := open(t, "data", o).Read(ctx, cart, 0, journal.Chunk{})
+	if err != nil || len(recs) != 1 {
+		t.Fatalf("%d events, %v", len(recs), err)
+	}
+}
+
+// diary keeps what is logged.
+type diary struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
+// TestTablesDoNotFit: what cannot be moved into files for want of room is tried again, but not all the time, and the
+// log does not fill with it.
+func TestTablesDoNotFit(t *testing.T) {
+	ctx := context.Background()
+	var tries atomic.Int64
+	var room atomic.Bool
+	noRoom := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if room.Load() || !strings.HasSuffix(op.Path, ".sst") || op.Kind != errorfs.OpFileWrite {
+			return nil
+		}
+		tries.Add(1)
+		return syscall.ENOSPC
+	})
+	told := &diary{}
+	o := options(t, errorfs.Wrap(vfs.NewMem(), noRoom))
+	o.MemTableBytes = 64 << 10
+	o.Logger = slog.New(slog.NewTextHandler(told, nil))
+	s := open(t, "data", o)
+	f, err := own(ctx, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := uint64(0)
+	write := func() {
+		t.Helper()
+		if err := s.Append(ctx, f, cart, last, []journal.Entry{{Payload: make([]byte, 16<<10)}}); err != nil {
+			t.Fatal(err)
+		}
+		last++
+	}
+	for range 5 { // more than one memtable, less than two
+		write()
+	}
+	began := time.Now()
+	for tries.Load() < 6 { // 50 ms, 100, 200, 400, 800
+		if time.Since(began) > time.Minute {
+			t.Fatalf("%d tries in a minute", tries.Load())
+		}
+		runtime.Gosched()
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("%d tries in %v", tries.Load(), took)
+	}
+	room.Store(true)
+	for range 40 { // waits for the flush, which now fits
+		write()
+	}
+	if n := strings.Count(told.String(), "goes on trying"); n != 1 {
+		t.Errorf("it was told %d times:\n%s", n, told.String())
+	}
+	recs, _, err := s.Read(ctx, cart, 0, journal.Chunk{Bytes: 1 << 30})
+	if err != nil || uint64(len(recs)) != last {
+		t.Fatalf("%d events of %d, %v", len(recs), last, err)
 	}
 }
