@@ -124,7 +124,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s) each
 	@ci/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## Measure the proxy against a bare gRPC pass-through; report in out/bench. BENCH=--check fails on a missed target
+bench: build databases ## Measure the proxy against a bare gRPC pass-through, the stores against their databases' bare drivers; report in out/bench. BENCH=--check fails on a missed target
 	@bin/bench $(BENCH)
 
 ##@ Generated code

@@ -71,7 +71,7 @@ func (fs patientFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 	if !isTable(name) {
 		return fs.FS.Create(name, category)
 	}
-	time.Sleep(time.Duration(fs.fullness.pause.Load()))
+	time.Sleep(time.Duration(fs.fullness.pause.Load())) //nolint:forbidigo // it waits for nothing: it is a pause
 	f, err := fs.FS.Create(name, category)
 	if err != nil {
 		fs.fullness.note(err)
