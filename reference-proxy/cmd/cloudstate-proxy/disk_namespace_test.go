@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"flag"
+	testflag "flag" // the package has a flag of its own
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +35,7 @@ func inNamespace(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	which := flag.Lookup("test.run").Value.String() // it may name a part of the test
+	which := testflag.Lookup("test.run").Value.String() // it may name a part of the test
 	if !strings.Contains(which, "/") {
 		which = "^" + t.Name() + "$"
 	}
