@@ -72,6 +72,8 @@ type Config struct {
 	MaxSideEffects      int           `name:"max-side-effects" default:"1000" environ:"CLOUDSTATE_MAX_SIDE_EFFECTS" min:"1" max:"100000" group:"entities" placeholder:"COUNT" help:"Asynchronous side effects that may run at a time; further ones are left undone and logged."`
 	MaxForwards         int           `name:"max-forwards" default:"32" environ:"CLOUDSTATE_MAX_FORWARDS" min:"16" max:"1000" group:"entities" placeholder:"COUNT" help:"Forwards and side effects that may follow from one call, one from the other, before they are taken for a cycle."`
 
+	IdempotencyWindow int `name:"idempotency-window" default:"1000" environ:"CLOUDSTATE_IDEMPOTENCY_WINDOW" min:"0" max:"100000" group:"entities" placeholder:"COUNT" help:"A command with the header idempotency-key takes effect once, however often it is sent, as long as the entity has made no more than so many events since, or the value was not written so often, and 32 times with a key. It costs nothing until such a command comes. 0 ignores the header."`
+
 	LogLevel  slog.Level `name:"log-level" default:"info" environ:"CLOUDSTATE_LOG_LEVEL" group:"general" placeholder:"debug|info|warn|error" help:"Least important message that is logged."`
 	LogFormat LogFormat  `name:"log-format" default:"text" environ:"CLOUDSTATE_LOG_FORMAT" group:"general" placeholder:"text|json" help:"How messages are logged."`
 }

@@ -37,6 +37,8 @@ type Config struct {
 	Options
 	// ProxyName and ProxyVersion are told to the user function (DISC-35). Defaults: cloudstate-proxy, and dev.
 	ProxyName, ProxyVersion string
+	// Extensions are the optional profiles of SPEC.md that this proxy offers, told to the user function (DISC-64).
+	Extensions []string
 	// BackoffMin and BackoffMax bound the pause after an answer that cannot be served; defaults 1 s and 10 s. A user function that
 	// cannot be reached is tried again sooner at first: after 50 ms.
 	BackoffMin, BackoffMax time.Duration
@@ -90,6 +92,7 @@ func (c Config) info() *cloudstate.ProxyInfo {
 		ProtocolMinorVersion: ProtocolMinor,
 		ProxyName:            c.ProxyName,
 		ProxyVersion:         c.ProxyVersion,
+		Extensions:           c.Extensions,
 	}
 	for _, kind := range c.Served {
 		info.SupportedEntityTypes = append(info.SupportedEntityTypes, kind.String())

@@ -82,9 +82,12 @@ const (
 	// OpActivate loads the state, opens a stream, sends init and replay; then call
 	// Activated or ActivationFailed.
 	OpActivate Op = iota
+	// OpRecall looks whether the entity, which is at Position, remembers an earlier try of Command; then call Recalled.
+	OpRecall
 	// OpSend sends Message.
 	OpSend
-	// OpWrite makes Write durable, following position Position; then call Written or WriteFailed.
+	// OpWrite makes Write durable, following position Position, and Remember with it if not nil; then
+	// call Written or WriteFailed.
 	OpWrite
 	// OpConfirm makes sure that nobody else can have changed the entity: what is to be
 	// answered, without a write, must not be out of date. Then call Confirmed or Disowned.
@@ -109,6 +112,7 @@ type Instruction struct {
 	Op       Op
 	Message  []byte
 	Write    Write
+	Remember *Remembered
 	Position uint64
 	Snapshot []byte
 	Command  *Command
@@ -122,6 +126,7 @@ const (
 	cold       state = iota // no stream yet
 	activating              // OpActivate is out
 	ready                   // nothing outstanding
+	recalling               // OpRecall is out: a keyed command may have been carried out before
 	awaiting                // a command is at the user function
 	settling                // its reply is in, its write or confirmation is out
 	ended                   // OpRetire is out
@@ -142,7 +147,7 @@ type Machine struct {
 	current  *Command
 	answer   Answer // of current, while settling
 	replay   bool   // while settling: activate anew after it, for the user function's state is ahead of the store's
-	doomed   string // while settling: the stream is gone and why; end once the outcome is known
+	doomed   *Fault // while settling or recalling: the stream is gone; end once that is over, and what waits gets this
 	draining bool
 	queue    []*Command
 	out      []Instruction
@@ -185,7 +190,7 @@ func (m *Machine) Submit(cmd *Command) {
 	switch m.state {
 	case ready:
 		if !cmd.gone() {
-			m.send(cmd)
+			m.begin(cmd)
 		}
 	case cold:
 		m.queue = append(m.queue, cmd)
@@ -199,7 +204,11 @@ func (m *Machine) Submit(cmd *Command) {
 // command is already with the user function, where it completes and its events are
 // kept (GAP-24). Withdrawn, it has no outcome.
 func (m *Machine) Abandon(cmd *Command) bool {
-	if cmd.withdrawn {
+	if cmd.id == withdrawn {
+		return true
+	}
+	if m.state == recalling && cmd == m.current {
+		cmd.id = withdrawn
 		return true
 	}
 	for i, c := range m.queue {
@@ -262,7 +271,33 @@ func (m *Machine) replied(a Answer) {
 		m.out = append(m.out, Instruction{Op: OpConfirm})
 		return
 	}
-	m.out = append(m.out, Instruction{Op: OpWrite, Write: a.Write, Position: m.position})
+	i := Instruction{Op: OpWrite, Write: a.Write, Position: m.position}
+	if m.current.Keyed != nil && a.Write.Op != WriteDelete { // a deleted value has nothing to write it on
+		i.Remember = m.current.remember(a.Outcome)
+	}
+	m.out = append(m.out, i)
+}
+
+// Recalled says what came of the earlier try of the command that was asked for; nil when
+// none is remembered: then the command is sent.
+func (m *Machine) Recalled(outcome *Outcome) {
+	cmd := m.current
+	switch {
+	case cmd.id == withdrawn || outcome == nil && cmd.gone():
+		m.current = nil
+	case outcome != nil:
+		m.settleCurrent(*outcome)
+	case m.doomed != nil:
+		m.settleCurrent(Outcome{Fault: m.doomed})
+	default:
+		m.send(cmd)
+		return
+	}
+	if m.doomed != nil {
+		m.end(nil, m.doomed, "")
+		return
+	}
+	m.next()
 }
 
 // Written says that the write is durable and that it reached position.
@@ -282,8 +317,8 @@ func (m *Machine) settled() {
 		m.out = append(m.out, Instruction{Op: OpSnapshot, Snapshot: a.Snapshot, Position: m.position})
 	}
 	switch {
-	case m.doomed != "":
-		m.end(nil, m.fault(m.texts.Queued), "")
+	case m.doomed != nil:
+		m.end(nil, m.doomed, "")
 	case replay:
 		m.reload()
 	default:
@@ -304,8 +339,8 @@ func (m *Machine) Disowned(fault *Fault) {
 		m.settleCurrent(Outcome{Fault: fault})
 	}
 	switch {
-	case m.doomed != "":
-		m.end(nil, m.fault(m.texts.Queued), "")
+	case m.doomed != nil:
+		m.end(nil, m.doomed, "")
 	case len(m.queue) > 0:
 		m.reload()
 	default:
@@ -368,7 +403,7 @@ func (m *Machine) Drain() {
 }
 
 // over says that what the stream still brings no longer matters.
-func (m *Machine) over() bool { return m.state == ended || m.doomed != "" }
+func (m *Machine) over() bool { return m.state == ended || m.doomed != nil }
 
 func (m *Machine) activate() {
 	m.state = activating
@@ -394,7 +429,7 @@ func (m *Machine) next() {
 		m.queue[0] = nil
 		m.queue = m.queue[1:]
 		if !cmd.gone() {
-			m.send(cmd)
+			m.begin(cmd)
 			return
 		}
 	}
@@ -406,14 +441,27 @@ func (m *Machine) next() {
 
 // gone withdraws the command if its caller no longer waits (SERV-39).
 func (c *Command) gone() bool {
-	c.withdrawn = c.Gone != nil && c.Gone()
-	return c.withdrawn
+	gone := c.Gone != nil && c.Gone()
+	if gone {
+		c.id = withdrawn
+	}
+	return gone
+}
+
+// begin takes the next command; a keyed one is sent only if no earlier try is remembered.
+func (m *Machine) begin(cmd *Command) {
+	m.current = cmd
+	if cmd.Keyed != nil {
+		m.state = recalling
+		m.out = append(m.out, Instruction{Op: OpRecall, Command: cmd, Position: m.position})
+		return
+	}
+	m.send(cmd)
 }
 
 func (m *Machine) send(cmd *Command) {
 	m.lastID++
 	cmd.id = m.lastID
-	m.current = cmd
 	m.state = awaiting
 	m.out = append(m.out, Instruction{Op: OpSend, Message: m.protocol.Command(m.entityID, cmd)})
 }
@@ -423,11 +471,12 @@ func (m *Machine) violation(text, detail string) {
 }
 
 // fail ends the instance, but not before a write or confirmation that is out has become
-// known: its command's events may be durable, and then its caller is told so.
+// known: its command's events may be durable, and then its caller is told so. Nor before it is
+// known whether a command that was not sent yet had been carried out before.
 func (m *Machine) fail(current, queued *Fault, detail string) {
-	if m.state == settling {
+	if m.state == settling || m.state == recalling {
 		m.report(detail)
-		m.doomed = detail
+		m.doomed = queued
 		m.settleQueue(queued)
 		return
 	}

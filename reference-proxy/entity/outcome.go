@@ -21,10 +21,15 @@ type Command struct {
 	// Gone, if not nil, says that the caller no longer waits. It is asked right before
 	// the command would be sent: the caller's own word (Abandon) may come a moment later.
 	Gone func() bool
+	// Keyed, if not nil, makes the command one that its caller may send again (IDEM-03).
+	Keyed *Keyed
 
-	id        int64
-	withdrawn bool
+	// id numbers the command on its stream, once it is sent; or it is withdrawn.
+	id int64
 }
+
+// withdrawn is the id of a command that is not sent, as its caller has gone.
+const withdrawn = -1
 
 // Reply is the answer that a caller gets.
 type Reply struct {
@@ -75,6 +80,11 @@ const (
 	FaultOverload
 	// FaultShutdown means that the proxy is stopping and takes no new command.
 	FaultShutdown
+	// FaultKeyReused means that another command had the same idempotency key (IDEM-05).
+	FaultKeyReused
+	// FaultAnswerLost means that the command was carried out at an earlier try whose answer was too
+	// long to keep (IDEM-10).
+	FaultAnswerLost
 )
 
 // Fault is a failure that the user function did not state. It is an error, so

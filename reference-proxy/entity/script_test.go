@@ -71,6 +71,18 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 			s.commands[a.Key] = c
 			s.machine.Submit(c)
 		}
+	case "submit-keyed": // as submit; the command has an idempotency key
+		for _, a := range d.CmdArgs {
+			c := &entity.Command{Name: "Do", TypeURL: "type.googleapis.com/X", Payload: []byte(a.Key), Keyed: &entity.Keyed{Key: "key-" + a.Key}}
+			s.commands[a.Key] = c
+			s.machine.Submit(c)
+		}
+	case "recalled": // with input, a reply that was remembered
+		var o *entity.Outcome
+		if d.Input != "" {
+			o = &entity.Outcome{Reply: &entity.Reply{Payload: []byte(d.Input)}}
+		}
+		s.machine.Recalled(o)
 	case "gone":
 		s.commands[d.CmdArgs[0].Key].Gone = func() bool { return true }
 	case "abandon":
@@ -165,7 +177,14 @@ func (s *script) render(i entity.Instruction) string {
 			id, name = m.GetCommand().GetId(), string(m.GetCommand().GetPayload().GetValue())
 		}
 		return fmt.Sprintf("send command id %d: %s", id, name)
+	case entity.OpRecall:
+		return fmt.Sprintf("recall %s at %d", i.Command.Keyed.Key, i.Position)
 	case entity.OpWrite:
+		if r := i.Remember; r != nil {
+			o, err := r.Answers(&entity.Command{Name: "Do", Payload: []byte(strings.TrimPrefix(r.Key, "key-")), Keyed: &entity.Keyed{Key: r.Key}})
+			i.Remember = nil
+			return fmt.Sprintf("%s, with it: %s came to %s, %v", s.render(i), r.Key, outcome(o), err)
+		}
 		switch i.Write.Op {
 		case entity.WriteAppend:
 			return fmt.Sprintf("append %d events after %d", len(i.Write.Events), i.Position)

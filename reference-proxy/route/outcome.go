@@ -11,6 +11,9 @@ type (
 	Fault = entity.Fault
 )
 
+// MaxIdempotencyKeyBytes is the length of the longest idempotency key (IDEM-02).
+const MaxIdempotencyKeyBytes = entity.MaxKeyBytes
+
 // The classes of faults, as [entity.FaultClass] defines them.
 const (
 	FaultProtocol         = entity.FaultProtocol
@@ -21,4 +24,6 @@ const (
 	FaultStoreFull        = entity.FaultStoreFull
 	FaultOverload         = entity.FaultOverload
 	FaultShutdown         = entity.FaultShutdown
+	FaultKeyReused        = entity.FaultKeyReused
+	FaultAnswerLost       = entity.FaultAnswerLost
 )

@@ -59,14 +59,18 @@ func New(cfg Config, f *discovery.Function, host *driver.Host, types map[*discov
 func (r *Router) Function() *discovery.Function { return r.function }
 
 // Unary carries out a call with one request and one reply. payload is the request as
-// it came over the wire, metadata an encoded cloudstate.Metadata, empty for none.
-func (r *Router) Unary(ctx context.Context, m *discovery.Method, payload, metadata []byte) (*entity.Reply, error) {
+// it came over the wire, metadata an encoded cloudstate.Metadata, empty for none, and
+// idempotencyKey what the caller calls the command if it may send it again, "" if it said nothing (IDEM-02).
+func (r *Router) Unary(ctx context.Context, m *discovery.Method, payload, metadata []byte, idempotencyKey string) (*entity.Reply, error) {
 	if err := r.enter(); err != nil {
 		return nil, err
 	}
 	defer r.inFlight.Add(-1)
 	var reply *entity.Reply
 	c := &call{method: m, payload: payload, metadata: metadata, unary: true}
+	if idempotencyKey != "" {
+		c.keyed = &keyed{name: idempotencyKey}
+	}
 	err := r.call(ctx, c, func(got *entity.Reply) error { reply = got; return nil })
 	if err != nil {
 		return nil, err
@@ -144,12 +148,14 @@ type call struct {
 	method   *discovery.Method
 	payload  []byte
 	metadata []byte
-	// unary tells that at most one reply may come of it.
-	unary bool
 	// cause is the call that asked for this one by a forward or side effect.
-	cause  *call
+	cause *call
+	// keyed is nil for a call without an idempotency key.
+	keyed *keyed
+	hops  int
+	// unary tells that at most one reply may come of it.
+	unary  bool
 	effect bool
-	hops   int
 }
 
 // trail says how the call came about, for reports (FWD-07).
@@ -168,7 +174,11 @@ func (c *call) trail() string {
 }
 
 func (r *Router) command(c *call) *entity.Command {
-	return &entity.Command{Name: c.method.Name, TypeURL: c.method.InputTypeURL, Payload: c.payload, Metadata: c.metadata}
+	cmd := &entity.Command{Name: c.method.Name, TypeURL: c.method.InputTypeURL, Payload: c.payload, Metadata: c.metadata}
+	if c.keyed != nil {
+		cmd.Keyed = &entity.Keyed{Key: c.keyed.name}
+	}
+	return cmd
 }
 
 // call carries out one command and hands its replies to emit.
@@ -206,6 +216,9 @@ func (r *Router) start(ctx context.Context, c *call) (finish func(emit func(*ent
 	}
 	if len(key) > MaxKeyBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrKeyTooLong, len(key), MaxKeyBytes)
+	}
+	if c.keyed != nil {
+		c.keyed.entity = key
 	}
 	cmd := r.command(c)
 	cmd.Gone = func() bool { return ctx.Err() != nil }
@@ -251,6 +264,7 @@ func (r *Router) forward(ctx context.Context, c *call, f *cloudstate.Forward, em
 		return err
 	}
 	next.unary = c.unary
+	next.keyed = c.keyed.forwarded(c.method.Service.Name)
 	if c.unary && next.method.ServerStreaming {
 		return fmt.Errorf("%w: [%s]", ErrStreamedTarget, next.method.Path)
 	}

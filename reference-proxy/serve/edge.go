@@ -22,12 +22,14 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/route"
 )
 
-// Config holds the limits of an [Edge]; all are positive.
+// Config holds the limits of an [Edge]; all are positive. What is not a limit says so.
 type Config struct {
 	// MaxMessageSize bounds a client's message, in bytes (LIM-02).
 	MaxMessageSize int
 	// MaxStreams bounds the concurrent calls of one client connection.
 	MaxStreams uint32
+	// IdempotencyKeys is whether clients' idempotency keys are heeded (IDEM-02).
+	IdempotencyKeys bool
 }
 
 // streamWorkers is how many goroutines serve call after call. A fresh one for each call would begin with a small stack
@@ -36,6 +38,7 @@ const streamWorkers = 128
 
 // Edge serves clients. Its methods may be called concurrently.
 type Edge struct {
+	cfg     Config
 	log     *slog.Logger
 	server  *grpc.Server
 	current atomic.Pointer[route.Router]
@@ -50,7 +53,7 @@ type Edge struct {
 // New makes an edge that serves nothing yet: until [Edge.Publish] every call is
 // answered UNAVAILABLE.
 func New(cfg Config, log *slog.Logger) *Edge {
-	e := &Edge{log: log, health: newHealth(), idle: make(chan struct{}, 1), stopped: make(chan struct{})}
+	e := &Edge{cfg: cfg, log: log, health: newHealth(), idle: make(chan struct{}, 1), stopped: make(chan struct{})}
 	e.server = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
@@ -183,11 +186,18 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	headers := commandMetadata(md)
 	if !m.ClientStreaming && !m.ServerStreaming {
+		var key string
+		if e.cfg.IdempotencyKeys {
+			var err error
+			if key, err = idempotencyKey(md); err != nil {
+				return err
+			}
+		}
 		var in frame
 		if err := ss.RecvMsg(&in); err != nil {
 			return err
 		}
-		reply, err := r.Unary(ctx, m, in.bytes, headers)
+		reply, err := r.Unary(ctx, m, in.bytes, headers, key)
 		if err != nil {
 			return statusOf(err)
 		}

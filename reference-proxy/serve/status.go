@@ -47,14 +47,16 @@ func statedCode(code int32) codes.Code {
 }
 
 var faultCodes = [...]codes.Code{
-	route.FaultProtocol:         codes.Unknown,           // ES-37 to ES-41
-	route.FaultUnavailable:      codes.Unavailable,       // SERV-36, ES-58
-	route.FaultTimeout:          codes.DeadlineExceeded,  // LIM-06
-	route.FaultStore:            codes.Unknown,           // ES-42, ES-61
-	route.FaultStoreUnavailable: codes.Unavailable,       // SERV-55
-	route.FaultStoreFull:        codes.ResourceExhausted, // SERV-37
-	route.FaultOverload:         codes.ResourceExhausted, // LIM-12, SERV-37
-	route.FaultShutdown:         codes.Unavailable,       // OPS-12
+	route.FaultProtocol:         codes.Unknown,            // ES-37 to ES-41
+	route.FaultUnavailable:      codes.Unavailable,        // SERV-36, ES-58
+	route.FaultTimeout:          codes.DeadlineExceeded,   // LIM-06
+	route.FaultStore:            codes.Unknown,            // ES-42, ES-61
+	route.FaultStoreUnavailable: codes.Unavailable,        // SERV-55
+	route.FaultStoreFull:        codes.ResourceExhausted,  // SERV-37
+	route.FaultOverload:         codes.ResourceExhausted,  // LIM-12, SERV-37
+	route.FaultShutdown:         codes.Unavailable,        // OPS-12
+	route.FaultKeyReused:        codes.FailedPrecondition, // IDEM-05
+	route.FaultAnswerLost:       codes.AlreadyExists,      // IDEM-10
 }
 
 var sentinels = []struct {

@@ -1149,8 +1149,11 @@ type ProxyInfo struct {
 	// all its entities whatever this says: the proxy's refusal explains more than an entity that is silently
 	// missing.
 	SupportedEntityTypes []string `protobuf:"bytes,5,rep,name=supported_entity_types,json=supportedEntityTypes,proto3" json:"supported_entity_types,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// The optional parts of the standard that the proxy offers as it is configured now, by the name of their profile
+	// in SPEC.md, in any order. An extension of this standard.
+	Extensions    []string `protobuf:"bytes,6,rep,name=extensions,proto3" json:"extensions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProxyInfo) Reset() {
@@ -1214,6 +1217,13 @@ func (x *ProxyInfo) GetProxyVersion() string {
 func (x *ProxyInfo) GetSupportedEntityTypes() []string {
 	if x != nil {
 		return x.SupportedEntityTypes
+	}
+	return nil
+}
+
+func (x *ProxyInfo) GetExtensions() []string {
+	if x != nil {
+		return x.Extensions
 	}
 	return nil
 }
@@ -1294,14 +1304,17 @@ const file_cloudstate_entity_proto_rawDesc = "" +
 	"\x1aTimeoutPassivationStrategy\x12\x18\n" +
 	"\atimeout\x18\x01 \x01(\x03R\atimeout\"-\n" +
 	"\x11UserFunctionError\x12\x18\n" +
-	"\amessage\x18\x01 \x01(\tR\amessage\"\xf1\x01\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"\x91\x02\n" +
 	"\tProxyInfo\x124\n" +
 	"\x16protocol_major_version\x18\x01 \x01(\x05R\x14protocolMajorVersion\x124\n" +
 	"\x16protocol_minor_version\x18\x02 \x01(\x05R\x14protocolMinorVersion\x12\x1d\n" +
 	"\n" +
 	"proxy_name\x18\x03 \x01(\tR\tproxyName\x12#\n" +
 	"\rproxy_version\x18\x04 \x01(\tR\fproxyVersion\x124\n" +
-	"\x16supported_entity_types\x18\x05 \x03(\tR\x14supportedEntityTypes2\x92\x01\n" +
+	"\x16supported_entity_types\x18\x05 \x03(\tR\x14supportedEntityTypes\x12\x1e\n" +
+	"\n" +
+	"extensions\x18\x06 \x03(\tR\n" +
+	"extensions2\x92\x01\n" +
 	"\x0fEntityDiscovery\x129\n" +
 	"\bdiscover\x12\x15.cloudstate.ProxyInfo\x1a\x16.cloudstate.EntitySpec\x12D\n" +
 	"\vreportError\x12\x1d.cloudstate.UserFunctionError\x1a\x16.google.protobuf.EmptyBg\n" +

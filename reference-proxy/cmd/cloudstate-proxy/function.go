@@ -16,6 +16,19 @@ func served(cfg *config.Config) []discovery.Kind {
 	return []discovery.Kind{discovery.EventSourced, discovery.ValueEntity, discovery.Action}
 }
 
+// keysHeeded is whether a command with an idempotency key takes effect once. That takes a place to remember it in.
+func keysHeeded(cfg *config.Config) bool {
+	return cfg.IdempotencyWindow > 0 && cfg.Store != config.StoreNone
+}
+
+// extensions are the optional profiles of SPEC.md that this configuration offers (IDEM-01).
+func extensions(cfg *config.Config) []string {
+	if keysHeeded(cfg) {
+		return []string{"idempotency"}
+	}
+	return nil
+}
+
 // functionSink publishes what discovery finds.
 type functionSink struct{ proxy *proxy }
 
@@ -83,6 +96,7 @@ func (p *proxy) discoveryConfig() discovery.Config {
 				"with --store embedded for a disk of its own, or with --store memory to try it out.",
 			Reserved: serve.OwnServices(),
 		},
+		Extensions:    extensions(p.cfg),
 		ProxyName:     "cloudstate-reference-proxy",
 		ProxyVersion:  version(),
 		BackoffMin:    p.cfg.DiscoveryBackoffMin,

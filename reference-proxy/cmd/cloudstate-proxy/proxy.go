@@ -75,6 +75,8 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 	p.edge = serve.New(serve.Config{
 		MaxMessageSize: int(cfg.MaxClientMessageSize),
 		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
+
+		IdempotencyKeys: keysHeeded(cfg),
 	}, log)
 	p.numbers = newMetrics(p)
 	p.probes = serve.NewManagement(serve.ManagementConfig{Ready: p.ready, Metrics: p.numbers.Handler()})
@@ -125,6 +127,7 @@ func (p *proxy) open(ctx context.Context) error {
 		MaxQueued:          p.cfg.MaxQueuedCommands,
 		MaxInstances:       p.cfg.MaxInstances,
 		PruneEvents:        p.cfg.PruneEvents,
+		IdempotencyWindow:  p.cfg.IdempotencyWindow,
 		Replay:             journal.Chunk{Records: 1000, Bytes: 1 << 20},
 		Replayed:           p.numbers.replayed,
 	}, streams{p.pool}, p.store, owner, p.report.report, p.log))

@@ -34,7 +34,7 @@ func (in *instance) activate() {
 func (in *instance) run(a *activation) {
 	defer in.host.ended.Done()
 	defer a.cancel()
-	position, fault, detail := in.load(a)
+	position, memory, fault, detail := in.load(a)
 	in.mu.Lock()
 	if in.stream != a || in.machine.Ended() {
 		in.mu.Unlock()
@@ -46,6 +46,7 @@ func (in *instance) run(a *activation) {
 		in.drive()
 		return
 	}
+	in.memory = memory
 	in.machine.Activated(position)
 	in.drive()
 	in.receive(a)
@@ -53,14 +54,14 @@ func (in *instance) run(a *activation) {
 
 // load brings the user function up to date: under a fence it reads the state, opens the
 // stream, sends init and replays, and then adopts what it read.
-func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, detail string) {
+func (in *instance) load(a *activation) (position uint64, memory recollection, fault *entity.Fault, detail string) {
 	texts := in.typ.kind.protocol().Texts()
-	storeFailed := func(err error) (uint64, *entity.Fault, string) {
+	storeFailed := func(err error) (uint64, recollection, *entity.Fault, string) {
 		in.storeFailed(err)
-		return 0, loadFault(err, texts.Load), ""
+		return 0, recollection{}, loadFault(err, texts.Load), ""
 	}
 	if err := in.succeed(a.ctx); err != nil {
-		return 0, again(textTakenOver), ""
+		return 0, recollection{}, again(textTakenOver), ""
 	}
 	fence, err := in.host.owner.Fence(a.ctx, in.id)
 	if err != nil {
@@ -70,32 +71,32 @@ func (in *instance) load(a *activation) (position uint64, fault *entity.Fault, d
 	in.fence = fence
 	in.mu.Unlock()
 
-	position, err = in.catchUp(a, fence)
+	position, memory, err = in.catchUp(a, fence)
 	if errors.Is(err, journal.ErrConflict) || errors.Is(err, journal.ErrPruned) {
 		// What was read has changed since, although the shard is ours: a write of an earlier owner, or one of ours that
 		// was given up, took effect in between. Now that the store was told, it happens no more.
 		if a.Stream != nil {
 			a.Stream.Cancel()
 		}
-		position, err = in.catchUp(a, fence)
+		position, memory, err = in.catchUp(a, fence)
 	}
 	var refused *openError
 	var broken *sendError
 	switch {
 	case err == nil:
-		return position, nil, ""
+		return position, memory, nil, ""
 	case errors.As(err, &refused):
-		return 0, openFault(refused.err), ""
+		return 0, recollection{}, openFault(refused.err), ""
 	case errors.As(err, &broken):
 		class, detail := streamEnd(a)
-		return 0, &entity.Fault{Class: class, Text: texts.Termination}, detail
+		return 0, recollection{}, &entity.Fault{Class: class, Text: texts.Termination}, detail
 	default:
 		return storeFailed(err)
 	}
 }
 
 // catchUp opens a stream, replays what is stored, and adopts it.
-func (in *instance) catchUp(a *activation, fence journal.Fence) (position uint64, err error) {
+func (in *instance) catchUp(a *activation, fence journal.Fence) (position uint64, memory recollection, err error) {
 	open := func(first []byte) error {
 		ctx, cancel := context.WithTimeout(a.ctx, in.host.cfg.CommandTimeout)
 		defer cancel()
@@ -108,20 +109,20 @@ func (in *instance) catchUp(a *activation, fence journal.Fence) (position uint64
 		return in.replay(a, first)
 	}
 	events := uint64(0)
-	position, err = in.typ.kind.load(a.ctx, in.host.store, in.typ.Service, in.id, in.host.cfg.Replay, open, func(msg []byte) error {
+	position, memory, err = in.typ.kind.load(a.ctx, in.host.store, in.typ.Service, in.id, in.host.cfg.Replay, open, func(msg []byte) error {
 		events++
 		return in.replay(a, msg)
 	})
 	if err != nil {
-		return 0, err
+		return 0, memory, err
 	}
 	if err := in.typ.kind.adopt(a.ctx, in.host.store, fence, in.id, position); err != nil {
-		return 0, err
+		return 0, memory, err
 	}
 	if in.host.cfg.Replayed != nil && in.typ.kind == kind(eventSourced{}) {
 		in.host.cfg.Replayed(events)
 	}
-	return position, nil
+	return position, memory, nil
 }
 
 // replay sends one message of the replay; it waits for the user function to read

@@ -35,6 +35,15 @@ func loadFault(err error, text string) *entity.Fault {
 	}
 }
 
+// recallFault is loadFault for what the entity remembers of keyed commands. A note that
+// cannot be read is no damage to the entity's state, so it does not claim that.
+func recallFault(err error, text string) *entity.Fault {
+	if errors.Is(err, entity.ErrNote) {
+		return &entity.Fault{Class: entity.FaultStore, Text: "it cannot be told whether the command was carried out before: " + text}
+	}
+	return loadFault(err, text)
+}
+
 // writeFault is loadFault for a write.
 func writeFault(err error, text string) *entity.Fault {
 	switch {

@@ -45,7 +45,7 @@ type Owner interface {
 	Lost(f journal.Fence)
 }
 
-// Config holds the limits of a [Host]; all are positive.
+// Config holds the limits of a [Host]; all are positive, but for the window.
 type Config struct {
 	// CommandTimeout bounds how long the user function may take for one command, and
 	// how long a replay may stand still (LIM-06).
@@ -61,6 +61,9 @@ type Config struct {
 	MaxInstances int
 	// PruneEvents makes a host remove the events that a snapshot covers, once it is stored.
 	PruneEvents bool
+	// IdempotencyWindow is among how many of an entity's newest events, or of a value's newest versions, an
+	// earlier try of a keyed command is looked for (IDEM-06, IDEM-08). 0 when there are no keyed commands.
+	IdempotencyWindow int
 	// Replay bounds what one read of the journal brings into memory.
 	Replay journal.Chunk
 	// Replayed, if set, is told of each event sourced instance that was brought up to date with how many

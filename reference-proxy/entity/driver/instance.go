@@ -32,7 +32,9 @@ type instance struct {
 	// before is the entity's instance of a type that this one's type replaced, until that has ended.
 	before atomic.Pointer[instance]
 
-	pruning atomic.Bool // a removal of events is under way
+	memory  recollection // of keyed commands; whoever drives has it, and the activation before anybody does
+	pruning atomic.Bool  // a removal of events is under way
+	unnoted uint64       // who prunes: no event of the window up to here has a note
 }
 
 func newInstance(h *Host, t *Type, id string) *instance {
@@ -147,6 +149,8 @@ func (in *instance) carryOut(i *entity.Instruction) {
 	switch i.Op {
 	case entity.OpActivate:
 		in.activate()
+	case entity.OpRecall:
+		in.recall(i)
 	case entity.OpSend:
 		in.send(i.Message)
 	case entity.OpWrite:
@@ -180,7 +184,7 @@ func (in *instance) send(msg []byte) {
 func (in *instance) write(i *entity.Instruction) {
 	ctx, cancel := context.WithTimeout(context.Background(), in.host.cfg.CommandTimeout)
 	defer cancel()
-	position, err := in.typ.kind.write(ctx, in.host.store, in.fence, in.id, i.Position, i.Write)
+	position, err := in.typ.kind.write(ctx, in, i)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.touched = time.Now()
@@ -247,7 +251,11 @@ func (in *instance) prune(f journal.Fence, through uint64) {
 	defer in.pruning.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), in.host.cfg.CommandTimeout)
 	defer cancel()
-	if err := in.host.store.Prune(ctx, f, in.id, through); err != nil {
+	through, err := in.prunable(ctx, through)
+	if err == nil && through > 0 {
+		err = in.host.store.Prune(ctx, f, in.id, through)
+	}
+	if err != nil {
 		in.host.log.Warn("the events that a snapshot covers were not removed; the next snapshot's removal covers them",
 			"service", in.typ.Service, "entity", in.id.Key, "sequence", through, "error", err)
 	}

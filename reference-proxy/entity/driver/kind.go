@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
@@ -61,14 +62,18 @@ type kind interface {
 	protocol() entity.Protocol
 	method() string
 	// load reads the state, calls open with the init message once it is known, then
-	// send for each further message, and returns the position reached.
+	// send for each further message, and returns the position reached and what the entity
+	// remembers there.
 	load(ctx context.Context, store journal.Store, service string, id journal.EntityID, chunk journal.Chunk,
-		open, send func(msg []byte) error) (uint64, error)
+		open, send func(msg []byte) error) (uint64, recollection, error)
 	// adopt makes sure that what was loaded is all there is, and stays so until it is
 	// written under f.
 	adopt(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64) error
-	// write makes w durable, following position, and returns the position reached.
-	write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error)
+	// write makes what i asks for durable, and returns the position reached. It updates the
+	// instance's memory.
+	write(ctx context.Context, in *instance, i *entity.Instruction) (uint64, error)
+	// recall returns what the entity, which is at position, remembers of key; nil if nothing.
+	recall(ctx context.Context, in *instance, position uint64, key string) (*entity.Remembered, error)
 }
 
 type eventSourced struct{}
@@ -79,10 +84,10 @@ func (eventSourced) method() string            { return eventsourced.Method }
 // load sends the latest snapshot in init and then every later event (ES-05, ES-06).
 func (eventSourced) load(ctx context.Context, store journal.Store, service string, id journal.EntityID, chunk journal.Chunk,
 	open, send func([]byte) error,
-) (uint64, error) {
+) (uint64, recollection, error) {
 	snapshot, found, err := store.LatestSnapshot(ctx, id)
 	if err != nil {
-		return 0, err
+		return 0, recollection{}, err
 	}
 	if !found {
 		snapshot = journal.Snapshot{}
@@ -94,23 +99,23 @@ func (eventSourced) load(ctx context.Context, store journal.Store, service strin
 	seq := snapshot.Seq
 	recs, more, err := store.Read(ctx, id, seq, chunk)
 	if err != nil {
-		return 0, err
+		return 0, recollection{}, err
 	}
 	if err := open(eventsourced.Init(service, id.Key, snapshot.Payload, snapshot.Seq)); err != nil {
-		return 0, err
+		return 0, recollection{}, err
 	}
 	for {
 		for _, r := range recs {
 			if err := send(eventsourced.Event(r.Seq, r.Payload)); err != nil {
-				return 0, err
+				return 0, recollection{}, err
 			}
 			seq = r.Seq
 		}
 		if !more {
-			return seq, nil
+			return seq, recollection{}, nil
 		}
 		if recs, more, err = store.Read(ctx, id, seq, chunk); err != nil {
-			return 0, err
+			return 0, recollection{}, err
 		}
 	}
 }
@@ -119,15 +124,22 @@ func (eventSourced) adopt(ctx context.Context, store journal.Store, f journal.Fe
 	return store.Adopt(ctx, f, id, position)
 }
 
-func (eventSourced) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
-	events := make([]journal.Entry, len(w.Events))
-	for i, e := range w.Events {
-		events[i].Payload = e
+func (eventSourced) write(ctx context.Context, in *instance, i *entity.Instruction) (uint64, error) {
+	events := make([]journal.Entry, len(i.Write.Events))
+	for n, e := range i.Write.Events {
+		events[n].Payload = e
 	}
-	if err := store.Append(ctx, f, id, position, events); err != nil {
+	if i.Remember != nil {
+		events[len(events)-1].Note = entity.EncodeNote(*i.Remember)
+	}
+	if err := in.host.store.Append(ctx, in.fence, in.id, i.Position, events); err != nil {
 		return 0, err
 	}
-	return position + uint64(len(w.Events)), nil
+	position := i.Position + uint64(len(events))
+	if x := in.memory.events; x != nil {
+		x.Wrote(i.Position, position, i.Remember)
+	}
+	return position, nil
 }
 
 type valueEntity struct{}
@@ -137,10 +149,10 @@ func (valueEntity) method() string            { return value.Method }
 
 func (valueEntity) load(ctx context.Context, store journal.Store, service string, id journal.EntityID, _ journal.Chunk,
 	open, _ func([]byte) error,
-) (uint64, error) {
+) (uint64, recollection, error) {
 	v, err := store.GetValue(ctx, id)
 	if err != nil {
-		return 0, err
+		return 0, recollection{}, err
 	}
 	var payload []byte
 	if v.Found {
@@ -148,16 +160,27 @@ func (valueEntity) load(ctx context.Context, store journal.Store, service string
 			payload = []byte{}
 		}
 	}
-	return v.Version, open(value.Init(service, id.Key, payload))
+	return v.Version, recollection{note: v.Note}, open(value.Init(service, id.Key, payload))
 }
 
 func (valueEntity) adopt(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64) error {
 	return store.AdoptValue(ctx, f, id, position)
 }
 
-func (valueEntity) write(ctx context.Context, store journal.Store, f journal.Fence, id journal.EntityID, position uint64, w entity.Write) (uint64, error) {
-	if w.Op == entity.WriteDelete {
-		return 0, store.DeleteValue(ctx, f, id, position)
+func (valueEntity) write(ctx context.Context, in *instance, i *entity.Instruction) (uint64, error) {
+	if i.Write.Op == entity.WriteDelete {
+		err := in.host.store.DeleteValue(ctx, in.fence, in.id, i.Position)
+		in.memory.note = nil
+		return 0, err
 	}
-	return store.PutValue(ctx, f, id, position, journal.Entry{Payload: w.Value})
+	e := journal.Entry{Payload: i.Write.Value}
+	if len(in.memory.note) > 0 || i.Remember != nil {
+		var err error
+		if e.Note, err = entity.NextNote(in.memory.note, i.Remember, i.Position+1, in.host.cfg.IdempotencyWindow); err != nil {
+			return 0, fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
+		}
+	}
+	version, err := in.host.store.PutValue(ctx, in.fence, in.id, i.Position, e)
+	in.memory.note = e.Note
+	return version, err
 }
