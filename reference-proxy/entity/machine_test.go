@@ -23,13 +23,15 @@ type world struct {
 
 	names              int
 	given              map[string]*entity.Command // submitted, by payload
-	settled            map[string]bool
+	settled, lookedUp  map[string]bool
 	order              []string // of submission, without what was abandoned
 	sent               []string // in the order of OpSend
 	inFlight           int64    // id of the command at the user function, 0 for none
 	lastID             int64
 	writing            bool
 	asked              bool   // an OpConfirm is out
+	recalling          string // the command of which an OpRecall is out
+	remembered         string // the command that an earlier try is remembered of
 	stored             uint64 // the journal's length
 	durable, confirmed bool   // what an answer that comes now stands on
 	begun              bool   // a stream is open or being opened
@@ -39,10 +41,10 @@ type world struct {
 
 // TestLaws: at most one command at a time (ES-13), ids 1, 2, 3 on each stream (ES-14, ES-15), in the order in which
 // they came (ES-13, ES-35), each caller answered exactly once (LIM-22), and a command with events only after its write
-// (ES-20), one without only when it was confirmed, whatever the user function, the store, the timers and the callers do.
+// (ES-20), one without only when it was confirmed or is remembered (IDEM-03), whatever the user function, the store, the timers and the callers do.
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, machine: entity.NewMachine(es.Protocol{}, "e", 3), given: map[string]*entity.Command{}, settled: map[string]bool{}}
+		w := &world{t: t, machine: entity.NewMachine(es.Protocol{}, "e", 3), given: map[string]*entity.Command{}, settled: map[string]bool{}, lookedUp: map[string]bool{}}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			w.step()
 			w.obey()
@@ -74,6 +76,9 @@ func (w *world) step() {
 		w.names++
 		name := fmt.Sprint("c", w.names)
 		c := &entity.Command{Name: "Do", Payload: []byte(name)}
+		if rapid.IntRange(0, 2).Draw(w.t, "keyed") == 0 {
+			c.Keyed = &entity.Keyed{Key: name}
+		}
 		w.given[name] = c
 		w.order = append(w.order, name)
 		w.machine.Submit(c)
@@ -101,6 +106,7 @@ func (w *world) step() {
 	case 11:
 		w.finishWrite(rapid.Bool().Draw(w.t, "write succeeds"))
 		w.confirm(rapid.Bool().Draw(w.t, "confirmed"))
+		w.recall(rapid.IntRange(0, 2).Draw(w.t, "remembered") == 0)
 	case 12:
 		if w.machine.Idle() {
 			w.machine.Disowned(nil)
@@ -178,9 +184,23 @@ func (w *world) one(i entity.Instruction) {
 		if w.settled[name] {
 			w.t.Fatalf("sent %s, which had been answered or abandoned", name)
 		}
+		if w.recalling != "" {
+			w.t.Fatalf("sent %s while %s was looked up", name, w.recalling)
+		}
+		if w.given[name].Keyed != nil && !w.lookedUp[name] {
+			w.t.Fatalf("sent %s, of which an earlier try may be remembered", name)
+		}
 		w.inFlight, w.lastID = id, id
 		w.sent = append(w.sent, name)
+	case entity.OpRecall:
+		if w.inFlight != 0 || w.writing || w.asked || w.recalling != "" || i.Position != w.stored {
+			w.t.Fatalf("recall at %d with something outstanding", i.Position)
+		}
+		w.recalling = string(i.Command.Payload)
 	case entity.OpWrite:
+		if sent := w.given[w.sent[len(w.sent)-1]]; (sent.Keyed != nil) != (i.Remember != nil) {
+			w.t.Fatalf("%s is keyed: %v, is remembered: %v", sent.Payload, sent.Keyed != nil, i.Remember != nil)
+		}
 		if w.writing || i.Position != w.stored {
 			w.t.Fatalf("write after %d, the journal is at %d, writing %v", i.Position, w.stored, w.writing)
 		}
@@ -199,7 +219,7 @@ func (w *world) one(i entity.Instruction) {
 		if w.writing && i.Outcome.Fault == nil {
 			w.t.Fatalf("%s was answered before its events were durable", name)
 		}
-		if i.Outcome.Fault == nil && !w.durable && !w.confirmed {
+		if i.Outcome.Fault == nil && !w.durable && !w.confirmed && w.remembered != name {
 			w.t.Fatalf("%s was answered without a confirmation", name)
 		}
 		if w.asked && i.Command.Payload != nil && len(w.sent) > 0 && w.sent[len(w.sent)-1] == name {
@@ -263,11 +283,30 @@ func (w *world) confirm(ok bool) {
 	w.confirmed = false
 }
 
+// recall answers an OpRecall that is out.
+func (w *world) recall(found bool) {
+	name := w.recalling
+	if name == "" {
+		return
+	}
+	w.recalling = ""
+	if !found {
+		w.lookedUp[name] = true
+		w.machine.Recalled(nil)
+		return
+	}
+	w.remembered = name
+	w.machine.Recalled(&entity.Outcome{Reply: &entity.Reply{}})
+	w.obey()
+	w.remembered = ""
+}
+
 // finish lets everything that is out come in, as the driver's time-outs would.
 func (w *world) finish() {
 	for range 100 {
 		w.finishWrite(true)
 		w.confirm(true)
+		w.recall(false)
 		w.obey()
 		w.machine.TimedOut("1m")
 		w.obey()

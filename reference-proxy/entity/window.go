@@ -81,7 +81,7 @@ const (
 	// MaxRecent is how many keyed commands a value remembers.
 	MaxRecent = 32
 	// MaxRecentBytes bounds the answers that it keeps of them: the oldest go first. The keys stay.
-	MaxRecentBytes = 16 << 10
+	MaxRecentBytes = 32 << 10
 )
 
 // Recall returns what note, that of a value, remembers of key; nil if nothing.
