@@ -170,6 +170,7 @@ func (r *run) learn() {
 		}
 		if made.proxy != nil && made.proxy.Info != nil {
 			r.can.proxyTypes = made.proxy.Info.GetSupportedEntityTypes()
+			r.can.extensions = made.proxy.Info.GetExtensions()
 		}
 		if made.frontend == nil || made.frontend.Spec == nil {
 			continue

@@ -18,9 +18,13 @@ var profiles = map[string]string{
 	suite.CRDT:         "crdt",
 }
 
+// extensions are the profiles that a proxy claims by their names in ProxyInfo.extensions.
+var extensions = []string{"idempotency"}
+
 // declared is what the targets say that they can do.
 type declared struct {
 	proxyTypes    []string // ProxyInfo.supported_entity_types
+	extensions    []string // ProxyInfo.extensions
 	frontendTypes []string // the types of EntitySpec.entities
 	services      []string // the services of EntitySpec.entities
 	durable       bool
@@ -58,6 +62,10 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 			if !d.management {
 				return verdict.NotApplicable, "no management endpoint of the proxy is known; name it with --management"
 			}
+		case strings.HasPrefix(need, "extension:"):
+			if name := strings.TrimPrefix(need, "extension:"); wantsProxy && !slices.Contains(d.extensions, name) {
+				return verdict.NotApplicable, "the proxy does not list " + name + " in ProxyInfo.extensions"
+			}
 		case isType:
 			if wantsProxy && !slices.Contains(d.proxyTypes, need) {
 				return verdict.NotApplicable, "the proxy does not declare the entity type " + need
@@ -81,6 +89,9 @@ func (d declared) claims(proxy, frontend bool) verdict.Claims {
 		claims[spec.Proxy] = map[string]bool{"core": true, "durable": d.durable, "management": d.management}
 		for _, t := range d.proxyTypes {
 			claims[spec.Proxy][profiles[t]] = true
+		}
+		for _, name := range extensions {
+			claims[spec.Proxy][name] = slices.Contains(d.extensions, name)
 		}
 	}
 	if frontend {

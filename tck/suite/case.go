@@ -36,6 +36,8 @@ const (
 	NeedDurableStore = "store:durable"
 	// NeedManagement: the address of the proxy's management endpoint is known ([ProxyTarget.Management]).
 	NeedManagement = "endpoint:management"
+	// NeedIdempotency: the proxy lists the profile idempotency in its ProxyInfo.extensions.
+	NeedIdempotency = "extension:idempotency"
 )
 
 // Case is one independent observation of a target. Its fields never change after construction.

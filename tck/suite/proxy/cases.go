@@ -17,6 +17,7 @@ func Cases() []suite.Case {
 		forwardCases(),
 		effectCases(),
 		metadataCases(),
+		idempotencyCases(),
 		serializationCases(),
 		operationCases(),
 		limitCases(),

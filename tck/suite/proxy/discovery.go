@@ -89,7 +89,7 @@ func handshakeCases() []suite.Case {
 	es := []string{suite.EventSourced}
 	return []suite.Case{
 		discoveryCase("handshake", "the first call to the user function is discover, with version, name and the types that the proxy serves", nil,
-			requires("DISC-01", "DISC-02", "DISC-03", "DISC-35", "DISC-08", "DISC-25"), func(ctx context.Context, t *suite.T) {
+			requires("DISC-01", "DISC-02", "DISC-03", "DISC-64", "DISC-35", "DISC-08", "DISC-25"), func(ctx context.Context, t *suite.T) {
 				s := own(ctx, t, suite.ModelFunction())
 				for _, m := range t.Trace().Messages() {
 					if m.To == trace.Frontend && m.Kind == trace.Open {
@@ -111,6 +111,10 @@ func handshakeCases() []suite.Case {
 				}
 				t.Require(len(slices.Compact(slices.Clone(types))) == len(types) && !slices.ContainsFunc(types, func(entityType string) bool { return !known(entityType) }),
 					suite.Failure{Requirement: "DISC-03", Expected: "known entity types, each once", Got: strings.Join(types, ", ")})
+				extensions := info.GetExtensions()
+				t.Require(len(extensions) == 0 || slices.Equal(extensions, []string{"idempotency"}), suite.Failure{
+					Requirement: "DISC-64", Expected: "the names of optional profiles that there are (idempotency), each once", Got: fmt.Sprintf("%q", extensions),
+				})
 				// Calls are no occasion to discover again.
 				s.roundTrips(20)
 				s.undiscovered("its connections are as good as ever")
