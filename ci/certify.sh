@@ -19,7 +19,7 @@ fi
 what() {
   case "$1" in
     test) echo "make test" ;;
-    kill) echo "$KILLS kills of the proxy under load, each with seeds $KILL_SEEDS" ;;
+    kill) echo "$KILLS kills of the proxy under load, and as many while clients try again by key, each with seeds $KILL_SEEDS" ;;
     power-cuts) echo "$CUTS power cuts of the embedded store" ;;
     full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
@@ -35,7 +35,7 @@ perform() {
     kill)
       for seed in $KILL_SEEDS; do
         CLOUDSTATE_KILLS="$KILLS" CLOUDSTATE_SEED="$seed" \
-          go test -count=1 -v -timeout 60m -run '^TestAcknowledgedIsDurable$' ./reference-proxy/cmd/cloudstate-proxy
+          go test -count=1 -v -timeout 60m -run '^(TestAcknowledgedIsDurable|TestRetriesTakeEffectOnce)$' ./reference-proxy/cmd/cloudstate-proxy
       done
       ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;

@@ -144,7 +144,7 @@ func (n *node) write(do func() error) error {
 		late()
 	}
 	unknown := fmt.Errorf("%w: cut off", journal.ErrUnknownOutcome)
-	switch n.site.take(refusedBefore, unknownLost, unknownWritten, unknownLate, killedBefore, killedAfter, fencedOff) {
+	switch n.site.take(refusedBefore, unknownLost, unknownWritten, unknownLate, killedBefore, killedAfter, fencedOff) { //nolint:exhaustive // the others do not befall writes
 	case refusedBefore:
 		return journal.ErrUnavailable
 	case unknownLost:
@@ -411,4 +411,3 @@ func TestKeyedCommandsTakeEffectOnce(t *testing.T) {
 		}
 	}
 }
-
