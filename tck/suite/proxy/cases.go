@@ -21,5 +21,6 @@ func Cases() []suite.Case {
 		serializationCases(),
 		operationCases(),
 		limitCases(),
+		storeCases(),
 	)
 }

@@ -175,9 +175,14 @@ func (i *instance) command(requirement, text string) { i.commandWith(requirement
 // commandWith is command for one with metadata.
 func (i *instance) commandWith(requirement, text string, md *cloudstate.Metadata) {
 	i.last++
-	i.expect(requirement, i.e.k.command(&cloudstate.Command{
+	i.expect(requirement, i.commandOf(text, md))
+}
+
+// commandOf is the last command as the proxy must have sent it.
+func (i *instance) commandOf(text string, md *cloudstate.Metadata) proto.Message {
+	return i.e.k.command(&cloudstate.Command{
 		EntityId: i.e.id, Id: i.last, Name: i.e.command(), Payload: pack(i.e.k.request(i.e.id, text)), Metadata: md,
-	}))
+	})
 }
 
 // reply answers the last command.

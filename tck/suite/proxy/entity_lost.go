@@ -15,6 +15,7 @@ func durableCases(k *kind) []suite.Case {
 	killed := func(name, title string, requirements []string, run func(s *scene)) suite.Case {
 		c := k.on(name, title, requirements, run)
 		c.Needs = append(c.Needs, suite.NeedDurableStore, suite.NeedProxyProcess)
+		c.Timeout = restartTimeout
 		return c
 	}
 	return []suite.Case{
@@ -24,10 +25,10 @@ func durableCases(k *kind) []suite.Case {
 				i := e.put(stored, "A")
 				i.asksStoring(stored, "more", "B", "C")
 				s.killAndStart()
-				i = e.startsAfresh(k.byKind("ES-54", "VE-38"), "A", "B", "C")
+				i = e.resumes(k.byKind("ES-54", "VE-38"), "A", "B", "C")
 				i.asksStoring(stored, "again", "D")
 				s.killAndStart()
-				e.startsAfresh(k.byKind("ES-54", "VE-38"), "A", "B", "C", "D")
+				e.resumes(k.byKind("ES-54", "VE-38"), "A", "B", "C", "D")
 			}),
 		killed("durable-earlier", "the outcome of a command leaves only when the changes of the commands before it are durable",
 			k.both("ES-53", "VE-40"), func(s *scene) {
@@ -43,7 +44,7 @@ func durableCases(k *kind) []suite.Case {
 				second.replies(earlier, k.response("read"))
 				s.killAndStart()
 				<-first.done
-				e.startsAfresh(earlier, "A", "B")
+				e.resumes(earlier, "A", "B")
 			}),
 		killed("durable-forward", "a forward starts only when the changes of the reply that asked for it are durable",
 			append(k.both("ES-25", "VE-25", "ES-20", "VE-13"), "FWD-04"), func(s *scene) {
@@ -55,7 +56,7 @@ func durableCases(k *kind) []suite.Case {
 				target.opens("FWD-04").command("FWD-04", "forwarded")
 				s.killAndStart()
 				<-c.done
-				e.startsAfresh(k.byKind("ES-25", "VE-25"), "A", "B")
+				e.resumes(k.byKind("ES-25", "VE-25"), "A", "B")
 			}),
 		killed("durable-effect", "side effects start only when the changes of the reply that asked for them are durable",
 			append(k.both("ES-25", "VE-25", "ES-20", "VE-13"), "FWD-11"), func(s *scene) {
@@ -68,7 +69,7 @@ func durableCases(k *kind) []suite.Case {
 					target.opens("FWD-11").command("FWD-11", "effect")
 					s.killAndStart()
 					<-c.done
-					e.startsAfresh(k.byKind("ES-25", "VE-25"), "A", "B")
+					e.resumes(k.byKind("ES-25", "VE-25"), "A", "B")
 				}
 			}),
 	}

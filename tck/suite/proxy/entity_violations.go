@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -155,26 +154,9 @@ func (e *entity) startsAfresh(requirement string, stored ...string) *instance {
 
 // comesBack makes calls until one comes on a new stream that holds stored; those before it must fail with this status.
 func (e *entity) comesBack(requirement string, code codes.Code, text string, stored ...string) {
-	for {
-		c := e.call("next")
-		answered, cancel := context.WithCancel(e.ctx)
-		go func() { <-c.done; cancel() }()
-		i, err := e.take(answered)
-		cancel()
-		if err == nil {
-			e.t.Cleanup(i.Complete)
-			i.expect(requirement, e.k.begin(e.service, e.id, stored)...)
-			i.command(requirement, "next")
-			i.replies("next")
-			c.replies(requirement, e.k.response("next"))
-			return
-		}
-		c.fails(requirement, code, text)
-		select {
-		case <-time.After(5 * time.Millisecond): // leaves the machine to the proxy
-		case <-e.ctx.Done():
-		}
-	}
+	i, c := e.tries(requirement, code, text)
+	i.expect(requirement, e.k.begin(e.service, e.id, stored)...)
+	i.serves(requirement, c)
 }
 
 // discardCases are about the commands that were queued when an instance was discarded.
