@@ -10,13 +10,15 @@ stores=("$@")
 # The exit status of cloudstate-tck when nothing failed, but not everything that applies was judged.
 incomplete=3
 # A proxy that was killed has a lease with a shared store, which its successor waits out, several times in some cases.
+export CLOUDSTATE_LEASE_DURATION="${CLOUDSTATE_LEASE_DURATION:-1s}"
+# A busy database is slower than a disk.
 patience=30s
 # How long a database may take to start, in tenths of a second.
 start_limit=3000
-# A hundred proxies make a keyspace each, which Cassandra keeps in memory.
-cassandra_heap=1536
+# Keyspaces cost Cassandra memory.
+cassandra_heap=1024
 
-server=""
+server="" said=""
 end_server() {
   if [ -n "$server" ]; then
     kill -INT "$server" 2>/dev/null || true
@@ -26,9 +28,9 @@ end_server() {
 }
 trap end_server EXIT
 
-# serve OUT ARGUMENTS: starts a database and waits until it has said how to reach it.
+# serve OUT ARGUMENTS: starts a database and waits until it has said how to reach it. Signals take it away and bring it back.
 serve() {
-  local said="$1/server.txt"
+  said="$1/server.txt"
   shift
   bin/testserver "$@" >"$said" 2>"$said.err" &
   server=$!
@@ -41,12 +43,15 @@ serve() {
   return 1
 }
 
+# awaits WORD: a shell command that waits until the database has said so.
+awaits() { echo "until [ \"\$(tail -n 1 '$said')\" = $1 ]; do sleep 0.05; done"; }
+
 failed=0
 for store in "${stores[@]}"; do
   out="out/tck-stores/$store"
   rm -rf "$out"
   mkdir -p "$out"
-  env=()
+  env=() flags=()
   case "$store" in
   memory | embedded) ;;
   postgres)
@@ -65,10 +70,13 @@ for store in "${stores[@]}"; do
     exit 2
     ;;
   esac
+  if [ -n "$server" ]; then
+    flags=(--few-namespaces --store-away "kill -USR1 $server; $(awaits away)" --store-back "kill -USR2 $server; $(awaits back)")
+  fi
   start=$SECONDS
   status=0
   env "${env[@]}" bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store "$store" \
-    --timeout "$patience" --seed "${SEED:-1}" --out "$out" >"$out/console.txt" 2>&1 || status=$?
+    "${flags[@]}" --timeout "$patience" --seed "${SEED:-1}" --out "$out" >"$out/console.txt" 2>&1 || status=$?
   if [ "$store" = memory ] && [ "$status" = "$incomplete" ] &&
     grep --quiet ' 0 failed, 0 in error, .* 0 not run,' "$out/console.txt"; then
     status=0

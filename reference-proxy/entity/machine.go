@@ -350,14 +350,23 @@ func (m *Machine) Disowned(fault *Fault) {
 
 // WriteFailed says that the write is not known to be durable. The instance ends:
 // what it holds no longer follows from the store. Where only room was lacking, commands
-// that wait go to what is loaded anew, for they may be reads.
+// that wait go to what is loaded anew, for they may be reads. Where trying again may help,
+// their callers are told so as well (SERV-55): none was sent.
 func (m *Machine) WriteFailed(fault *Fault, detail string) {
-	if fault.Class == FaultStoreFull {
+	queued := m.fault(m.texts.Queued)
+	switch fault.Class {
+	case FaultStoreFull:
 		m.Disowned(fault)
 		return
+	case FaultStoreUnavailable:
+		queued = &Fault{FaultStoreUnavailable, textBehind}
+	default:
 	}
-	m.end(fault, m.fault(m.texts.Queued), detail)
+	m.end(fault, queued, detail)
 }
+
+// textBehind is for commands that waited behind one that could not be stored.
+const textBehind = "a command before this one could not be stored; this one was not carried out, try again"
 
 // StreamEnded says that the user function closed, failed or lost the stream. The
 // class tells a stream that was ended (FaultProtocol) from a user function that is

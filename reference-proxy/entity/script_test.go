@@ -118,8 +118,11 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) {
 		s.machine.Disowned(&entity.Fault{Class: entity.FaultStoreUnavailable, Text: d.Input})
 	case "write-failed":
 		class := entity.FaultStore
-		if d.HasArg("full") {
+		switch {
+		case d.HasArg("full"):
 			class = entity.FaultStoreFull
+		case d.HasArg("away"):
+			class = entity.FaultStoreUnavailable
 		}
 		s.machine.WriteFailed(&entity.Fault{Class: class, Text: d.Input}, "")
 	case "stream-ended":

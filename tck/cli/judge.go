@@ -22,6 +22,10 @@ type runCommand struct {
 	Frontend string `placeholder:"TARGET" help:"The frontend to judge, serving the TCK's model: builtin:go, exec:<command line>, or addr:<host:port>."`
 	Store    string `placeholder:"NAME" help:"The store that the proxy is started with (CLOUDSTATE_STORE), such as memory, embedded, postgres or cassandra. What it needs besides, such as where the database is, comes from the environment; directory and namespace are new for each proxy."`
 
+	StoreAway     string `placeholder:"COMMAND" help:"Shell command that makes the store unreachable, for the profile remote-store. Goes with --store-back."`
+	StoreBack     string `placeholder:"COMMAND" help:"Shell command that brings it back, and returns when it can be reached."`
+	FewNamespaces bool   `help:"Give the namespace of a proxy that has stopped in an orderly way to the next one that a case has for itself: for databases in which making tables takes long."`
+
 	Suite []string `enum:"frontend,proxy,pair" placeholder:"KIND" help:"Only cases of this kind: frontend, proxy or pair. May be repeated."`
 	Label string   `placeholder:"EXPR" help:"Only cases whose labels match, such as 'es && must'. Labels: kind, area, profile, party, level; see cloudstate-tck list."`
 	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
@@ -79,7 +83,7 @@ func (c *runCommand) config() (engine.Config, error) {
 		return engine.Config{}, err
 	}
 	config := engine.Config{
-		Store: c.Store, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
+		Store: c.Store, StoreAway: c.StoreAway, StoreBack: c.StoreBack, FewNamespaces: c.FewNamespaces, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
 		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
 		Timeout:   c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
@@ -30,6 +31,9 @@ type builder struct {
 	data   string // a directory of this run's own
 	run    string // a name of this run's own, for databases that outlive it
 	made   atomic.Int64
+
+	mu   sync.Mutex
+	free []string // namespaces that may be used again
 }
 
 func newBuilder(config Config, data string) *builder {
@@ -44,7 +48,20 @@ func (b *builder) room() (dir, namespace string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", "", fmt.Errorf("making the proxy's data directory: %w", err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if last := len(b.free) - 1; last >= 0 {
+		namespace, b.free = b.free[last], b.free[:last]
+		return dir, namespace, nil
+	}
 	return dir, fmt.Sprintf("tck_%s_%d", b.run, n), nil
+}
+
+// leave gives a namespace back whose proxy has stopped in an orderly way, so that nobody holds anything in it.
+func (b *builder) leave(namespace string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = append(b.free, namespace)
 }
 
 // kitInfo is how the kit introduces itself to a user function, in place of a proxy.
@@ -81,23 +98,23 @@ func (b *builder) frontend() (*suite.FrontendTarget, live, error) {
 
 // proxy returns the proxy under judgement, told to find its user function at functionPort of 127.0.0.1. recorder is where that user
 // function's calls are recorded: a discover seen there is half of the proxy's readiness.
-func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (*suite.ProxyTarget, live, error) {
+func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (proxy *suite.ProxyTarget, process live, namespace string, err error) {
 	ref := b.config.Proxy
 	if !ref.Starts() {
 		remote := &target.Remote{Ref: ref, Probe: ready(ref.Value, recorder, 0)}
-		return &suite.ProxyTarget{Process: remote, Address: ref.Value, Management: b.config.Management}, remote, nil
+		return &suite.ProxyTarget{Process: remote, Address: ref.Value, Management: b.config.Management}, remote, "", nil
 	}
 	port, err := target.FreePort()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	management, err := target.FreePort()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	data, namespace, err := b.room()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
 	env := []string{
 		"USER_FUNCTION_HOST=127.0.0.1", "USER_FUNCTION_PORT=" + strconv.Itoa(functionPort),
@@ -109,15 +126,15 @@ func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (*suite.Prox
 		env = append(env, "CLOUDSTATE_STORE="+b.config.Store)
 	}
 	address := target.Loopback(port)
-	process, err := target.New(target.Config{
+	started, err := target.New(target.Config{
 		Ref:   ref,
 		Env:   env,
 		Probe: func() target.Probe { return ready(address, recorder, lastSeq(recorder)) },
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, "", err
 	}
-	return &suite.ProxyTarget{Process: process, Address: address, Management: target.Loopback(management)}, process, nil
+	return &suite.ProxyTarget{Process: started, Address: address, Management: target.Loopback(management)}, started, namespace, nil
 }
 
 // discovers is ready when the user function at address answers discover.

@@ -15,8 +15,11 @@ const (
 	DefaultStartTimeout = 60 * time.Second
 )
 
-// Memory is the name of the store that does not outlive the proxy's process.
-const Memory = "memory"
+// Names of stores that do not outlive the proxy's process.
+const (
+	Memory = "memory"
+	None   = "none"
+)
 
 // Config says what to judge and with what.
 type Config struct {
@@ -24,6 +27,11 @@ type Config struct {
 	Proxy, Frontend target.Ref
 	// Store is passed to a proxy that the kit starts (CLOUDSTATE_STORE). "" leaves the choice to the proxy, and counts as not durable.
 	Store string
+	// StoreAway and StoreBack are shell commands that make the store unreachable for every proxy of the run and reachable again; both or none. With
+	// them the profile remote-store is claimed. The second returns when the store can be reached.
+	StoreAway, StoreBack string
+	// FewNamespaces gives a namespace whose proxy has stopped in an orderly way to the next proxy that a case has for itself.
+	FewNamespaces bool
 	// Management is host:port of the management endpoint of a proxy that is an address; empty when it has none.
 	Management string
 	// FunctionAddress is where a proxy that is an address looks for its user function; the kit listens there.

@@ -29,6 +29,7 @@ type run struct {
 	can     declared
 	results map[string]verdict.Case
 	faults  []string
+	store   *store // nil when it cannot be taken away
 }
 
 // Run judges config's targets and returns the report. The error says that nothing could be judged because of what was asked for; everything that
@@ -50,6 +51,7 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 		nonce: strconv.FormatUint(rand.Uint64N(1<<32), 36), rigs: map[suite.Kind]*rig{}, results: map[string]verdict.Case{},
 	}
 	defer r.close(ctx)
+	r.store = newStore(config)
 	r.bringUp(ctx, wanted)
 	var steps []Step
 	partial := false
@@ -83,6 +85,9 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 func check(config Config) (func(suite.Case) string, error) {
 	if config.Proxy.IsZero() && config.Frontend.IsZero() {
 		return nil, errors.New("nothing to judge: name a proxy, a frontend, or both")
+	}
+	if (config.StoreAway == "") != (config.StoreBack == "") {
+		return nil, errors.New("--store-away and --store-back go together: what is taken away must come back")
 	}
 	if err := suite.Check(config.Cases); err != nil {
 		return nil, err
@@ -159,9 +164,10 @@ func (r *run) add(ctx context.Context, kind suite.Kind, what string, build func(
 // learn collects what the targets declare.
 func (r *run) learn() {
 	r.can = declared{
-		durable:     r.config.Store != "" && r.config.Store != Memory && !r.config.Proxy.IsZero(),
-		management:  r.config.Proxy.Starts() || r.config.Management != "",
-		proxyStarts: r.config.Proxy.Starts(), frontStarts: r.config.Frontend.Starts(),
+		durable:      !slices.Contains([]string{"", Memory, None}, r.config.Store) && !r.config.Proxy.IsZero(),
+		storeControl: r.store != nil && !r.config.Proxy.IsZero(),
+		management:   r.config.Proxy.Starts() || r.config.Management != "",
+		proxyStarts:  r.config.Proxy.Starts(), frontStarts: r.config.Frontend.Starts(),
 	}
 	for _, kind := range []suite.Kind{suite.Frontend, suite.Proxy, suite.Pair} {
 		made := r.rigs[kind]

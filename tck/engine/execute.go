@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,7 +34,11 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	}
 	rig.recorder.Reset()
 	begun := time.Now()
-	outcome := suite.Execute(ctx, c, rig.env(r.name, r.nonce+"."+strconv.Itoa(number)), r.config.Timeout)
+	env := rig.env(r.name, r.nonce+"."+strconv.Itoa(number))
+	if r.store != nil {
+		env.Store = r.store
+	}
+	outcome := suite.Execute(ctx, c, env, r.config.Timeout)
 	result := r.unrun(c, verdict.Passed, "", false)
 	result.DurationMS = outcome.Duration.Milliseconds()
 	result.Notes = outcome.Notes
@@ -47,6 +52,9 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	}
 	if !c.OwnTarget && ctx.Err() == nil {
 		r.heal(ctx, rig)
+	}
+	if r.store != nil && slices.Contains(c.Needs, suite.NeedStoreControl) {
+		r.settleStore(context.WithoutCancel(ctx))
 	}
 	return result
 }

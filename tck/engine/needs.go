@@ -29,6 +29,7 @@ type declared struct {
 	services      []string // the services of EntitySpec.entities
 	durable       bool
 	management    bool
+	storeControl  bool
 	proxyStarts   bool // the kit starts the proxy
 	frontStarts   bool // the kit starts the frontend
 }
@@ -66,6 +67,10 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 			if name := strings.TrimPrefix(need, "extension:"); wantsProxy && !slices.Contains(d.extensions, name) {
 				return verdict.NotApplicable, "the proxy does not list " + name + " in ProxyInfo.extensions"
 			}
+		case need == suite.NeedStoreControl:
+			if !d.storeControl {
+				return verdict.NotApplicable, "the kit was not told how to take the store away and bring it back; say so with --store-away and --store-back"
+			}
 		case isType:
 			if wantsProxy && !slices.Contains(d.proxyTypes, need) {
 				return verdict.NotApplicable, "the proxy does not declare the entity type " + need
@@ -86,7 +91,7 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 func (d declared) claims(proxy, frontend bool) verdict.Claims {
 	claims := verdict.Claims{}
 	if proxy {
-		claims[spec.Proxy] = map[string]bool{"core": true, "durable": d.durable, "management": d.management}
+		claims[spec.Proxy] = map[string]bool{"core": true, "durable": d.durable, "management": d.management, "remote-store": d.storeControl}
 		for _, t := range d.proxyTypes {
 			claims[spec.Proxy][profiles[t]] = true
 		}

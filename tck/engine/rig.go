@@ -34,6 +34,8 @@ type rig struct {
 	parts []live // the targets, in the order in which they start
 	owned []live // those of parts that end with this rig
 	down  string // why no case can run on it any more
+
+	vacated func() // gives the proxy's namespace back; nil when nobody wants it
 }
 
 // frontendRig is for frontend cases. The frontend is the shared one when given.
@@ -86,11 +88,14 @@ func (b *builder) pairRig(front *suite.FrontendTarget, process live) (*rig, erro
 }
 
 func (r *rig) addProxy(b *builder, functionPort int) error {
-	proxy, process, err := b.proxy(functionPort, r.recorder)
+	proxy, process, namespace, err := b.proxy(functionPort, r.recorder)
 	if err != nil {
 		return err
 	}
 	r.proxy = proxy
+	if b.config.FewNamespaces && namespace != "" {
+		r.vacated = func() { b.leave(namespace) }
+	}
 	r.parts, r.owned = append(r.parts, process), append(r.owned, process)
 	return nil
 }
@@ -174,6 +179,9 @@ func (r *rig) close(ctx context.Context, force bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	for i := len(r.owned) - 1; i >= 0; i-- {
+		if force && r.vacate(ctx, r.owned[i]) {
+			continue
+		}
 		if force {
 			_ = r.owned[i].Kill(ctx) // it does not run, or Close below says more
 		}
@@ -184,6 +192,41 @@ func (r *rig) close(ctx context.Context, force bool) {
 	}
 	if r.function != nil {
 		r.function.Kill()
+	}
+}
+
+// vacatePatience is how long the proxy of a single case may take to stop for its namespace to be used again.
+const vacatePatience = 2 * time.Second
+
+// vacate stops the proxy in an orderly way, if its namespace is wanted and it does so quickly, and tells whether it did.
+func (r *rig) vacate(ctx context.Context, part live) bool {
+	if r.vacated == nil || r.proxy == nil || suite.Process(part) != r.proxy.Process {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, vacatePatience)
+	defer cancel()
+	if exit, err := part.Stop(ctx); err != nil || exit != 0 {
+		return false
+	}
+	r.vacated()
+	return true
+}
+
+// servesAgain waits until the proxy serves.
+func (r *rig) servesAgain(ctx context.Context) error {
+	probe := target.Serving(r.proxy.Address)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := probe(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return err
+		}
 	}
 }
 

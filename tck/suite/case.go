@@ -34,6 +34,8 @@ const (
 	NeedFrontendProcess = "process:frontend"
 	// NeedDurableStore: what the proxy has acknowledged survives its own restart. Not applicable to a store that lives in memory.
 	NeedDurableStore = "store:durable"
+	// NeedStoreControl: the kit can take the proxy's store away and bring it back ([T.Store]).
+	NeedStoreControl = "control:store"
 	// NeedManagement: the address of the proxy's management endpoint is known ([ProxyTarget.Management]).
 	NeedManagement = "endpoint:management"
 	// NeedIdempotency: the proxy lists the profile idempotency in its ProxyInfo.extensions.

@@ -19,6 +19,8 @@ type Env struct {
 	Frontend *FrontendTarget
 	// Proxy is set for proxy and pair cases.
 	Proxy *ProxyTarget
+	// Store is set when the kit can take the proxies' store away.
+	Store StoreTarget
 	// Function is set for proxy cases without OwnTarget: the mock user function that the shared proxy faces.
 	Function *mockfunction.Function
 	// FunctionAddress is where the proxy looks for its user function (host:port); set for proxy cases.

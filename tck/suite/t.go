@@ -58,6 +58,14 @@ func (t *T) Proxy() *ProxyTarget {
 	return t.env.Proxy
 }
 
+// Store returns the proxies' store. It is a kit fault to ask in a case that does not need [NeedStoreControl].
+func (t *T) Store() StoreTarget {
+	if t.env.Store == nil {
+		t.KitFault(fmt.Errorf("case %s does not say that it takes the store away", t.c.ID))
+	}
+	return t.env.Store
+}
+
 // Intercept returns what passed between proxy and user function since the case began. It is a kit fault to ask outside pair cases.
 func (t *T) Intercept() Conversation {
 	if t.env.Intercepted == nil {

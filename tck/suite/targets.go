@@ -35,6 +35,14 @@ type Process interface {
 	Logs(n int) []string
 }
 
+// StoreTarget is the store of all proxies of a run, as far as the kit may handle it.
+type StoreTarget interface {
+	// Away makes the store unreachable and returns when it is. What was acknowledged stays stored.
+	Away(ctx context.Context) error
+	// Back makes it reachable again and returns when it is. After a case that left it away the engine does so.
+	Back(ctx context.Context) error
+}
+
 // FrontendTarget is the user function under judgement.
 type FrontendTarget struct {
 	Process

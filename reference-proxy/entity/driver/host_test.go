@@ -292,7 +292,11 @@ func TestStoreFails(t *testing.T) {
 				synctest.Wait()
 				s.reply(t, 1, text("lost"))
 				wantFault(t, <-a, c.class, c.text)
-				wantFault(t, <-b, entity.FaultProtocol, "Entity terminated")
+				if c.class == entity.FaultStoreUnavailable {
+					wantFault(t, <-b, c.class, "a command before this one could not be stored; this one was not carried out, try again")
+				} else {
+					wantFault(t, <-b, entity.FaultProtocol, "Entity terminated")
+				}
 				<-s.cancelled
 				r.store.mu.Lock()
 				r.store.append = nil

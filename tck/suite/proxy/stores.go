@@ -28,6 +28,7 @@ func storeCases() []suite.Case {
 		snapshotRestartCases(), valueRestartCases(),
 		idCases(eventSourced), idCases(valueBased),
 		definitionChangeCases(),
+		outageCases(),
 	)
 }
 
