@@ -59,7 +59,7 @@ cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, mutants
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts and on PostgreSQL, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
@@ -67,6 +67,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh speccheck $(MAKE) speccheck
 	@ci/timed.sh unit $(MAKE) unit
 	@ci/timed.sh tck-check $(MAKE) tck-check
+	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill power-cuts full-disk fuzz tck mutants tck-foreign bench)
+all=(test kill power-cuts full-disk fuzz tck tck-stores mutants tck-foreign bench)
 KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}"
 CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
 length=""
@@ -60,6 +60,7 @@ figures() {
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
     tck) pattern='^== tck: ' ;;
+    tck-stores) pattern='^== tck over ' ;;
     tck-foreign) pattern='[0-9]+ of [0-9]+ applicable MUSTs|[0-9]+ cases: ' ;;
     *) pattern='.' ;; # mutants and bench end with their summary
   esac

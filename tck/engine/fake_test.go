@@ -96,6 +96,7 @@ func fakeProxy(ctx context.Context) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("HTTP_HOST"), os.Getenv("HTTP_PORT")))
 	must(err)
 	say("store", os.Getenv("CLOUDSTATE_STORE"))
+	say("namespace", os.Getenv("CLOUDSTATE_STORE_NAMESPACE"))
 	server := grpc.NewServer(grpc.ForceServerCodecV2(wire.Codec{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		var frame wire.Frame
 		if err := stream.RecvMsg(&frame); err != nil {

@@ -27,6 +27,7 @@ func TestNeeds(t *testing.T) {
 		{suite.Pair, "b.Service", verdict.NotApplicable},
 		{suite.Proxy, "b.Service", ""}, // the kit serves it
 		{suite.Proxy, suite.NeedDurableStore, verdict.NotApplicable},
+		{suite.Proxy, suite.NeedStoreControl, verdict.NotApplicable},
 		{suite.Proxy, suite.NeedManagement, ""},
 		{suite.Proxy, suite.NeedProxyProcess, ""},
 		{suite.Pair, suite.NeedFrontendProcess, verdict.NotRun},
