@@ -181,7 +181,7 @@ func operationCases() []suite.Case {
 				idle.Complete()
 				t.Check(i.ExpectHalfClose(s.ctx), suite.Failure{Requirement: "OPS-14"})
 				i.Complete()
-				s.exits("OPS-06")
+				s.exits()
 			}),
 		operationCase("interrupt", "SIGINT ends a proxy in an orderly way, with exit status 0", []string{suite.Action}, requires("OPS-06", "OPS-07"),
 			func(ctx context.Context, t *suite.T) {
@@ -198,7 +198,7 @@ func operationCases() []suite.Case {
 				h.Complete()
 				c.gets("OPS-07", "after")
 				c.completes("OPS-07")
-				s.exits("OPS-06")
+				s.exits()
 			}),
 		operationCase("stop-unanswered", "a proxy is gone in a bounded time after SIGTERM, also when the user function answers nothing, and its clients have an answer",
 			[]string{suite.EventSourced, suite.Action}, requires("OPS-13", "LIM-23"), func(ctx context.Context, t *suite.T) {
@@ -239,11 +239,11 @@ func (s *scene) comesBack() {
 }
 
 // exits waits for the proxy's end, which must be with status 0.
-func (s *scene) exits(requirement string) {
+func (s *scene) exits() {
 	exit, err := s.t.Proxy().Wait(s.ctx)
-	s.t.Check(err, suite.Failure{Requirement: requirement, Expected: "the process to end after the signal"})
+	s.t.Check(err, suite.Failure{Requirement: "OPS-06", Expected: "the process to end after the signal"})
 	s.t.Require(exit == 0, suite.Failure{
-		Requirement: requirement, Expected: "exit status 0 after an orderly stop", Got: fmt.Sprintf("exit status %d; it last said: %s", exit, strings.Join(s.t.Proxy().Logs(5), " | ")),
+		Requirement: "OPS-06", Expected: "exit status 0 after an orderly stop", Got: fmt.Sprintf("exit status %d; it last said: %s", exit, strings.Join(s.t.Proxy().Logs(5), " | ")),
 	})
 }
 

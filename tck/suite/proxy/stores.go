@@ -49,7 +49,7 @@ func (s *scene) stopAndStart(instances ...*instance) {
 	for _, i := range instances {
 		i.ended("OPS-14", "the proxy was asked to stop")
 	}
-	s.exits("OPS-06")
+	s.exits()
 	s.start()
 }
 

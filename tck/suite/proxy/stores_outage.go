@@ -78,7 +78,7 @@ func startedWithout(s *scene) {
 	for _, i := range instances {
 		i.ended("OPS-14", "the proxy was asked to stop")
 	}
-	s.exits("OPS-06")
+	s.exits()
 	s.takeAway()
 	s.t.Check(s.t.Proxy().Launch(s.ctx, hasty...), suite.Failure{Requirement: "STO-26"})
 	s.client = s.connect()
