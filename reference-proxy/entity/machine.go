@@ -271,11 +271,11 @@ func (m *Machine) replied(a Answer) {
 		m.out = append(m.out, Instruction{Op: OpConfirm})
 		return
 	}
-	i := Instruction{Op: OpWrite, Write: a.Write, Position: m.position}
+	write := Instruction{Op: OpWrite, Write: a.Write, Position: m.position}
 	if m.current.Keyed != nil && a.Write.Op != WriteDelete { // a deleted value has nothing to write it on
-		i.Remember = m.current.remember(a.Outcome)
+		write.Remember = m.current.remember(a.Outcome)
 	}
-	m.out = append(m.out, i)
+	m.out = append(m.out, write)
 }
 
 // Recalled says what came of the earlier try of the command that was asked for; nil when
