@@ -10,7 +10,7 @@ import (
 func TestNeeds(t *testing.T) {
 	can := declared{
 		proxyTypes: []string{suite.EventSourced, suite.Action}, frontendTypes: []string{suite.EventSourced}, services: []string{"a.Service"},
-		durable: false, management: true, proxyStarts: true, frontStarts: false,
+		extensions: []string{"other"}, durable: false, management: true, proxyStarts: true, frontStarts: false,
 	}
 	for _, tt := range []struct {
 		kind suite.Kind
@@ -29,6 +29,8 @@ func TestNeeds(t *testing.T) {
 		{suite.Proxy, suite.NeedDurableStore, verdict.NotApplicable},
 		{suite.Proxy, suite.NeedStoreControl, verdict.NotApplicable},
 		{suite.Proxy, suite.NeedManagement, ""},
+		{suite.Proxy, suite.NeedIdempotency, verdict.NotApplicable},
+		{suite.Proxy, "extension:other", ""},
 		{suite.Proxy, suite.NeedProxyProcess, ""},
 		{suite.Pair, suite.NeedFrontendProcess, verdict.NotRun},
 		{suite.Proxy, suite.NeedFrontendProcess, ""}, // it has no frontend to stop
