@@ -301,7 +301,7 @@ func TestSchema(t *testing.T) {
 			bad.make(&o)
 			s, err := cassandra.Open(ctx, o)
 			if err == nil {
-				s.Close()
+				t.Cleanup(func() { _ = s.Close() }) // what is wrong is told below
 			}
 			if !errors.Is(err, bad.want) || !strings.Contains(err.Error(), bad.say) {
 				t.Errorf("%v", err)

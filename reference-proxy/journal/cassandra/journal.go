@@ -106,10 +106,9 @@ func (s *Store) own(ctx context.Context, f journal.Fence, id journal.EntityID, e
 			return err
 		}
 		tail, body = found, nil
-		if check(tail) != nil || tail.gen == gen || tail.events == 0 {
-			return nil
+		if bodied := check(tail) == nil && tail.gen != gen && tail.events > 0; bodied {
+			body, err = s.readBody(ctx, id, tail)
 		}
-		body, err = s.readBody(ctx, id, tail)
 		return err
 	})
 	if err != nil {

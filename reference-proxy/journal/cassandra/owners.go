@@ -171,7 +171,7 @@ func (s *Store) BeginLease(ctx context.Context, h journal.Holder, length time.Du
 
 // beatOf is the beat in the answer to a condition that did not hold; 0 if there is none.
 func beatOf(row map[string]any) uint64 {
-	beat, _ := row["beat"].(int64) //nolint:errcheck // what is null is 0
+	beat, _ := row["beat"].(int64) // what is null is 0
 	return uint64(beat)
 }
 
@@ -182,7 +182,8 @@ func (s *Store) RenewLease(ctx context.Context, h journal.Holder, beat uint64) e
 		return err
 	}
 	defer leave()
-	present, row := uint64(0), map[string]any{}
+	var present uint64
+	row := map[string]any{}
 	if beat > 0 && beat < 1<<63-1 { // beyond that no lease can be
 		applied, err := s.conditional(ctx, row, "UPDATE leases SET beat = ? WHERE holder = ? IF beat = ?", int64(beat+1), string(h), int64(beat))
 		if applied {
@@ -227,7 +228,8 @@ func (s *Store) EndLease(ctx context.Context, h journal.Holder, beat uint64) err
 		return err
 	}
 	defer leave()
-	present, row := uint64(0), map[string]any{}
+	var present uint64
+	row := map[string]any{}
 	if beat > 0 && beat < 1<<63 {
 		applied, err := s.conditional(ctx, row,
 			fmt.Sprintf("UPDATE leases USING TTL %d SET beat = 0, length_ms = null, handle = null WHERE holder = ? IF beat = ?", endedLease),

@@ -27,7 +27,7 @@ type record struct {
 }
 
 // last is the sequence number of the record's last event, 0 for the root.
-func (r record) last() uint64 {
+func (r *record) last() uint64 {
 	if r.events == 0 {
 		return 0
 	}
@@ -35,7 +35,7 @@ func (r record) last() uint64 {
 }
 
 // next is where the record behind r stands.
-func (r record) next() place {
+func (r *record) next() place {
 	p := place{bucket: r.bucket, first: r.last() + 1}
 	if r.rolls {
 		p.bucket++
@@ -43,7 +43,7 @@ func (r record) next() place {
 	return p
 }
 
-func (r record) spot(id journal.EntityID) spot {
+func (r *record) spot(id journal.EntityID) spot {
 	return spot{id: id, at: [4]uint64{r.bucket, r.first, uint64(r.gen.token), r.gen.attempt}}
 }
 
@@ -89,13 +89,14 @@ func openRecord(id journal.EntityID, p place, gen generation, encoded []byte) (r
 }
 
 // copyFor is r as the owner of gen adopts it.
-func (r record) copyFor(gen generation) record {
-	r.gen = gen
-	return r
+func (r *record) copyFor(gen generation) record {
+	c := *r
+	c.gen = gen
+	return c
 }
 
 // follow is the record of events many events in size bytes that gen writes behind r.
-func (r record) follow(gen generation, events int, size int, b bucketLimits) record {
+func (r *record) follow(gen generation, events int, size int, b bucketLimits) record {
 	f := record{place: r.next(), gen: gen, origin: gen, events: uint64(events)}
 	if !r.rolls {
 		f.usedRecords, f.usedBytes = r.usedRecords, r.usedBytes

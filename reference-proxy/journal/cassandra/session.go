@@ -59,7 +59,7 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 	if o.Dial != nil {
 		cfg.Dialer = dialer(o.Dial)
 	}
-	var fallback gocql.HostSelectionPolicy = gocql.RoundRobinHostPolicy()
+	fallback := gocql.RoundRobinHostPolicy()
 	if o.Datacenter != "" {
 		fallback = gocql.DCAwareRoundRobinPolicy(o.Datacenter)
 	}
@@ -166,11 +166,12 @@ func (l driverLog) log(level slog.Level, msg string, fields []gocql.LogField) {
 	if l.to == nil || !l.to.Enabled(context.Background(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, len(fields))
-	for i, f := range fields {
-		attrs[i] = slog.String(f.Name, f.Value.String())
+	attrs := make([]slog.Attr, 0, len(fields)+1)
+	attrs = append(attrs, slog.String("says", msg))
+	for _, f := range fields {
+		attrs = append(attrs, slog.String(f.Name, f.Value.String()))
 	}
-	l.to.LogAttrs(context.Background(), level, "cassandra driver: "+msg, attrs...)
+	l.to.LogAttrs(context.Background(), level, "the driver of Cassandra reports", attrs...)
 }
 
 func (l driverLog) Error(msg string, fields ...gocql.LogField)   { l.log(slog.LevelWarn, msg, fields) }

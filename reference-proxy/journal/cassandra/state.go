@@ -34,7 +34,8 @@ func (st *journalState) keep(a anchor) {
 	if len(kept) == keptAnchors {
 		kept = kept[1:]
 	}
-	st.anchors = append(kept, a)
+	kept = append(kept, a)
+	st.anchors = kept
 }
 
 // best returns the anchor nearest to the event seq that is not behind it.

@@ -44,7 +44,8 @@ func TestThreeNodesOneCut(t *testing.T) {
 					continue
 				}
 				count("claimed")
-				recs, last := []journal.Record(nil), uint64(0)
+				var recs []journal.Record
+				last := uint64(0)
 				for more := true; more && err == nil; {
 					if recs, more, err = s.Read(ctx, id, last, journal.Chunk{}); len(recs) > 0 {
 						last = recs[len(recs)-1].Seq

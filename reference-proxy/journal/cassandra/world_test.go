@@ -163,7 +163,7 @@ func (w *world) replay(rows []stored) (tail record, texts []string) {
 			}
 			rec, err := openRecord(w.id, next, s.gen, s.head)
 			if err != nil {
-				panic(err) //nolint:forbidigo // the test wrote it
+				panic(err) // the test wrote it
 			}
 			data := slices.Clone(s.data)
 			for _, p := range rows {
@@ -188,7 +188,7 @@ func (w *world) replay(rows []stored) (tail record, texts []string) {
 		if best.events > 0 {
 			entries, err := decodeEntries(body, best.events)
 			if err != nil {
-				panic(err) //nolint:forbidigo // its checksum was right
+				panic(err) // its checksum was right
 			}
 			for _, e := range entries {
 				texts = append(texts, string(e.Payload))
