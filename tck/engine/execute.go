@@ -34,7 +34,12 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	}
 	rig.recorder.Reset()
 	begun := time.Now()
+	patience := r.config.Timeout
+	if c.Timeout > 0 {
+		patience = c.Timeout
+	}
 	env := rig.env(r.name, r.nonce+"."+strconv.Itoa(number))
+	env.Patience = patience
 	if r.store != nil {
 		env.Store = r.store
 	}

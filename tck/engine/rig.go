@@ -62,6 +62,7 @@ func (b *builder) proxyRig(own bool) (*rig, error) {
 	if !own {
 		config := suite.ModelFunction()
 		config.Recorder = r.recorder
+		config.Wait = b.config.Timeout
 		r.function = mockfunction.New(config)
 		if err := r.function.Start(r.functionAddr); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"time"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
@@ -23,6 +24,8 @@ type Env struct {
 	Store StoreTarget
 	// Function is set for proxy cases without OwnTarget: the mock user function that the shared proxy faces.
 	Function *mockfunction.Function
+	// Patience bounds each expectation of a mock that the case serves and sets no bound of its own for.
+	Patience time.Duration
 	// FunctionAddress is where the proxy looks for its user function (host:port); set for proxy cases.
 	FunctionAddress string
 	// Intercepted is set for pair cases.

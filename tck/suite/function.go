@@ -38,6 +38,9 @@ func (t *T) Serve(config mockfunction.Config) *mockfunction.Function {
 		t.KitFault(fmt.Errorf("case %s cannot serve a function of its own: only proxy cases with OwnTarget can", t.c.ID))
 	}
 	config.Recorder = t.env.Trace
+	if config.Wait == 0 {
+		config.Wait = t.env.Patience
+	}
 	function := mockfunction.New(config)
 	if err := function.Start(t.env.FunctionAddress); err != nil {
 		t.KitFault(fmt.Errorf("serving the case's mock function: %w", err))
