@@ -67,7 +67,7 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 		// A coordinator in another datacentre would take its own for the local one.
 		cfg.HostFilter = gocql.DataCenterHostFilter(o.Datacenter)
 	}
-	cfg.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(fallback)
+	cfg.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(fallback, gocql.ShuffleReplicas())
 	if o.Username != "" {
 		cfg.AuthProvider = o.authenticator
 	}
