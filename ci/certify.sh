@@ -35,7 +35,7 @@ perform() {
     kill)
       for seed in $KILL_SEEDS; do
         CLOUDSTATE_KILLS="$KILLS" CLOUDSTATE_SEED="$seed" \
-          go test -count=1 -v -timeout 60m -run '^(TestAcknowledgedIsDurable|TestRetriesTakeEffectOnce)$' ./reference-proxy/cmd/cloudstate-proxy
+          go test -count=1 -v -timeout 60m -run '^(TestAcknowledgedIsDurable|TestRetriesTakeEffectOnce|TestRetriesOnPostgreSQL)$' ./reference-proxy/cmd/cloudstate-proxy
       done
       ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;

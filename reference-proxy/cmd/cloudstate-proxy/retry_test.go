@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
@@ -24,13 +25,38 @@ import (
 // client tries each command again, with its idempotency key, until it is answered. So every cart must hold exactly what was sent: each
 // item once, and sums to the last one (IDEM-03, IDEM-07). make certify kills more often.
 func TestRetriesTakeEffectOnce(t *testing.T) {
+	retriesTakeEffectOnce(t, 4, nil, "--data-dir", t.TempDir(), "--free-space-reserve", "1MiB")
+}
+
+// TestRetriesOnPostgreSQL is the same on a database that is killed, too, so that the outcome of many a write is unknown.
+func TestRetriesOnPostgreSQL(t *testing.T) {
+	server := postgres.Run(t, postgres.Options{})
+	database, err := server.NewDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CLOUDSTATE_POSTGRES_URL", database)
+	kill := func() {
+		server.Kill()
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retriesTakeEffectOnce(t, 2, kill, "--store", "postgres", "--store-auto-migrate", "--lease-duration", "1s")
+}
+
+// retriesTakeEffectOnce kills a proxy on the store that args name, or as often as make certify says; if killStore is not nil, every other time the store
+// is killed instead, and started again.
+func retriesTakeEffectOnce(t *testing.T, kills int, killStore func(), args ...string) {
+	t.Helper()
 	const retriers, sharedCarts = 12, 4
-	kills, seed := fromEnv("CLOUDSTATE_KILLS", 6), uint64(fromEnv("CLOUDSTATE_SEED", 1))
+	kills = fromEnv("CLOUDSTATE_KILLS", kills)
+	seed := uint64(fromEnv("CLOUDSTATE_SEED", 1))
 	random := rand.New(rand.NewPCG(seed, 0))
 	user := &carts{}
 	functionPort := serveFunction(t, mockfunction.New(user.adding()))
 	free := ports(t, 2)
-	args := []string{"--data-dir", t.TempDir(), "--free-space-reserve", "1MiB", "--passivation-timeout", "50ms", "--log-level", "warn"}
+	args = append(args, "--passivation-timeout", "50ms", "--log-level", "error")
 	start := func() *process {
 		p := launch(t, free[0], free[1], functionPort, args...)
 		p.ready()
@@ -57,11 +83,15 @@ func TestRetriesTakeEffectOnce(t *testing.T) {
 			}
 		})
 	}
-	for range kills {
+	for n := range kills {
 		until := acknowledged.Load() + 1 + random.Int64N(400)
 		pause := time.Duration(random.IntN(20)) * time.Millisecond
 		awaitCount(t, p, &acknowledged, until)
 		<-time.After(pause)
+		if killStore != nil && n%2 == 0 {
+			killStore()
+			continue
+		}
 		p.kill()
 		p = start()
 	}
@@ -153,8 +183,10 @@ func (r *retrier) until(key string, try func(context.Context) error) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return fmt.Errorf("%s was tried %d times: %w", key, n+1, err)
+		case <-time.After(time.Duration(1+rand.IntN(20)) * time.Millisecond): // a client backs off
 		}
 	}
 }
