@@ -21,6 +21,7 @@ type tenure struct {
 	unsure  bool          // the store must be read before the next try
 	over    bool          // for good
 
+	early    time.Duration // how much sooner than every third of the length the next renewal is made
 	failures int           // in a row
 	resume   time.Duration // nothing is done before, after a failure
 }
@@ -39,9 +40,12 @@ const (
 // renewEvery is how often a lease of this length is renewed.
 func renewEvery(length time.Duration) time.Duration { return length / 3 }
 
+// renewSpread is the part of the time between renewals by which one may be early.
+const renewSpread = 5
+
 // next says what to do now, and for rest how long at most to wait.
 func (t *tenure) next(now time.Duration) (deed, time.Duration) {
-	due := t.counted + renewEvery(t.length)
+	due := t.counted + renewEvery(t.length) - t.early
 	switch {
 	case t.over:
 		return finish, 0
@@ -65,11 +69,13 @@ func (t *tenure) began(now time.Duration) {
 	}
 }
 
-// tried says how a try ended. chance, from 0 to 1, spreads what comes after a failure.
+// tried says how a try ended. chance, from 0 to 1, spreads what comes after it.
 func (t *tenure) tried(err error, now time.Duration, chance float64) {
 	switch {
 	case err == nil:
 		t.advance()
+		// Nodes that a store answered at the same moment, because it had stood still, must not renew in step for ever.
+		t.early = time.Duration(float64(renewEvery(t.length)) / renewSpread * chance)
 	case errors.Is(err, journal.ErrFenced):
 		t.over = true
 	default:

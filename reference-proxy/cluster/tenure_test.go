@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestLeaseCountsFromBeforeItWasAskedFor(t *testing.T) {
 	l.reliesUntil(never)
 	l.try(10*s, 13*s, nil)
 	l.reliesUntil(10*s + 11400*time.Millisecond)
-	l.wants(13*s, rest, 1*s)
+	l.wants(13*s, rest, 600*time.Millisecond) // by chance a tenth early
 	l.try(14*s, 15*s, nil)
 	l.reliesUntil(14*s + 11400*time.Millisecond)
 	if l.beat != 2 {
@@ -151,6 +152,42 @@ func TestRetriesBackOff(t *testing.T) {
 	l.try(now, now, nil)
 	if l.failures != 0 {
 		t.Error("a success does not end the row of failures")
+	}
+}
+
+// TestNotInStep: a hundred nodes whose renewals were all answered at the same moment, since the store had stood still, spread
+// theirs; and those that failed together do not come back together.
+func TestNotInStep(t *testing.T) {
+	const nodes = 100
+	var renewals, retries [nodes]time.Duration
+	for i := range nodes {
+		l := newLife(t)
+		now := time.Duration(0)
+		for range 10 { // renewals, each when it is due
+			l.began(now)
+			l.tried(nil, now, rand.Float64())
+			_, pause := l.next(now)
+			if pause > 4*s || pause < 3*s {
+				t.Fatalf("a renewal after %v", pause)
+			}
+			now += pause
+		}
+		renewals[i] = now
+		for range 4 {
+			l.began(now)
+			l.tried(journal.ErrUnavailable, now, rand.Float64())
+			_, pause := l.next(now)
+			now += pause
+		}
+		retries[i] = now - renewals[i]
+	}
+	for what, times := range map[string][nodes]time.Duration{"renewals": renewals, "retries": retries} {
+		bins := map[time.Duration]int{}
+		for _, at := range times {
+			if bins[at/(200*time.Millisecond)]++; bins[at/(200*time.Millisecond)] > nodes/3 {
+				t.Errorf("%s: more than a third of the nodes come within 200 ms: %v", what, bins)
+			}
+		}
 	}
 }
 

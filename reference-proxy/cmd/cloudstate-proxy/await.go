@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/backoff"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/cassandra"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/postgres"
 )
@@ -49,7 +49,8 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *me
 	defer cancel()
 	var told string
 	var toldAt time.Time
-	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+	pauses := backoff.Backoff{Shortest: shortestPause, Longest: longestPause}
+	for {
 		store, err := openStore(ctx, cfg, log, m) // one try may outlast the patience, and is bounded by itself
 		if err == nil || !mendable(cfg, err) || ctx.Err() != nil {
 			if err == nil {
@@ -65,7 +66,7 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *me
 			told, toldAt = err.Error(), time.Now()
 			log.Error("the store cannot be used; the proxy is not ready and tries again", "error", err, "for", cfg.StoreStartTimeout)
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
+		timer := time.NewTimer(pauses.Failed())
 		select {
 		case <-timer.C:
 		case <-patience.Done():

@@ -81,6 +81,8 @@ type Host struct {
 	report  func(text string)
 	log     *slog.Logger
 
+	complaints complaints
+
 	active   atomic.Int64
 	draining atomic.Bool
 	fullTold atomic.Int64 // when it was logged last that the store is full, in nanoseconds of Unix time

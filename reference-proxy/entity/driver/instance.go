@@ -268,12 +268,19 @@ func (in *instance) storeFailed(err error) {
 	if !in.host.tells(err) {
 		return
 	}
+	leftOut := 0
+	if !lasting(err) {
+		admitted := false
+		if leftOut, admitted = in.host.complaints.admit(time.Now()); !admitted {
+			return
+		}
+	}
 	level := slog.LevelError
 	if errors.Is(err, journal.ErrHeld) || errors.Is(err, journal.ErrFenced) || errors.Is(err, errTakenOver) {
 		level = slog.LevelInfo // nothing is wrong: another node has the entity
 	}
 	in.host.log.Log(context.Background(), level, "the store failed or refused; the instance is dropped and the next command loads it anew",
-		"service", in.typ.Service, "entity", in.id.Key, "error", err)
+		"service", in.typ.Service, "entity", in.id.Key, "error", err, "left_out", leftOut)
 }
 
 // fullEvery is how often it is logged that the store is full: every write is refused then, and the log may

@@ -56,9 +56,11 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 	cfg.ReconnectInterval = reconnectInterval
 	cfg.Metadata.CacheMode = gocql.KeyspaceOnly // enough for token-aware routing
 	cfg.Logger = driverLog{o.Logger}
+	var to gocql.Dialer = &net.Dialer{Timeout: o.Timeout, KeepAlive: cfg.SocketKeepalive}
 	if o.Dial != nil {
-		cfg.Dialer = dialer(o.Dial)
+		to = dialer(o.Dial)
 	}
+	cfg.Dialer = newDials(to)
 	fallback := gocql.RoundRobinHostPolicy()
 	if o.Datacenter != "" {
 		fallback = gocql.DCAwareRoundRobinPolicy(o.Datacenter)

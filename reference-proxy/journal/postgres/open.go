@@ -30,7 +30,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout(config.ConnConfig.ConnectTimeout, o)
-	config.AfterConnect = prepare
+	dials := newDials()
+	config.BeforeConnect, config.AfterConnect = dials.before, dials.after
 	config.PingTimeout = o.Timeout
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -41,6 +42,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		place:   placeOf(config.ConnConfig, o.Schema),
 		sql:     newStatements(o.Schema, o.Timeout),
 		pool:    pool,
+		dials:   dials,
 		others:  make(chan struct{}, o.MaxConns-o.Groups-1),
 	}
 	s.queue = s.newQueue()
@@ -76,7 +78,7 @@ var need = []struct{ table, rights string }{
 func (s *Store) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.acquire(ctx)
 	if err != nil {
 		return s.place.unreached(ctx, err)
 	}

@@ -22,6 +22,9 @@ const (
 	DefaultTimeout  = 15 * time.Second
 )
 
+// lifetimeSpread is the part of a connection's life by which it is longer, at random.
+const lifetimeSpread = 5
+
 // minConns is one connection each for groups, for reads, and for what must not wait.
 const minConns = 3
 
@@ -128,6 +131,10 @@ func parseURL(address string) (*pgxpool.Config, error) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: the URL cannot be used: check its syntax and its sslmode; %s", ErrSettings, want)
+	}
+	if config.MaxConnLifetimeJitter == 0 {
+		// Connections that were made together, after the server was away, must not be renewed together.
+		config.MaxConnLifetimeJitter = config.MaxConnLifetime / lifetimeSpread
 	}
 	if config.ConnConfig.ValidateConnect == nil {
 		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary

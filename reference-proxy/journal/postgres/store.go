@@ -19,6 +19,7 @@ type Store struct {
 	place   place
 	sql     statements
 	pool    *pgxpool.Pool
+	dials   *dials
 	queue   *group.Queue[slot, *change]
 	// others bounds the connections in use by all but groups and leases, so that these get theirs.
 	others chan struct{}
@@ -37,6 +38,15 @@ func (s *Store) enter() (leave func(), err error) {
 		return nil, journal.ErrClosed
 	}
 	return s.gate.RUnlock, nil
+}
+
+// acquire takes a connection from the pool.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		s.dials.failed(ctx, err)
+	}
+	return conn, err
 }
 
 // wait takes the right to a connection.

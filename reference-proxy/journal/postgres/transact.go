@@ -69,7 +69,7 @@ var errRolledBack = errors.New("the server rolled the transaction back")
 
 // attempt sends t once, in one round trip.
 func (s *Store) attempt(ctx context.Context, t transaction) (verdict, error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.acquire(ctx)
 	if err != nil {
 		// Whoever waits for the server to come back does so elsewhere, and for longer.
 		return refused, s.place.unreached(ctx, err)
@@ -161,7 +161,7 @@ func (s *Store) query(ctx context.Context, sql string, args []any, restart func(
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		conn, err := s.pool.Acquire(bound)
+		conn, err := s.acquire(bound)
 		if err != nil {
 			return s.place.unreached(ctx, err)
 		}

@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	servers "github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// TestServerIsNotHammered: while the server is away, many callers that try again at once make few tries to connect. Their
+// errors still say what is wrong, and when it is back they are served.
+func TestServerIsNotHammered(t *testing.T) {
+	own := servers.Run(t, servers.Options{})
+	o := fresh(own.URL())
+	var tries atomic.Int64
+	o.configure = func(c *pgxpool.Config) {
+		dial := c.ConnConfig.DialFunc
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			tries.Add(1)
+			return dial(ctx, network, address)
+		}
+	}
+	s := open(t, o)
+	ctx := within(t)
+	own.Kill()
+	tries.Store(0)
+	const callers = 64
+	var calls atomic.Int64
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for time.Since(began) < time.Second {
+				calls.Add(1)
+				if _, err := s.GetValue(ctx, cart); !errors.Is(err, journal.ErrUnavailable) {
+					t.Errorf("a read of a server that is gone: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	// The pause doubles from 20 ms, less a half by chance, to 500 ms; each time every connection of the pool may be tried.
+	const rounds = 12
+	if n, most := tries.Load(), int64(rounds*o.MaxConns); n > most || n == 0 {
+		t.Errorf("%d tries to connect for %d calls in a second, want at most %d", n, calls.Load(), most)
+	}
+	t.Logf("%d tries to connect for %d calls", tries.Load(), calls.Load())
+	if err := own.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	back := time.Now()
+	for {
+		_, err := s.GetValue(ctx, cart)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("served %v after it was back", time.Since(back).Round(time.Millisecond))
+}
+
+// TestConnectionsEndApart: those that were made together are not renewed together, unless the URL says so.
+func TestConnectionsEndApart(t *testing.T) {
+	for url, want := range map[string]time.Duration{
+		"postgres://u:p@h/d":                                  12 * time.Minute,
+		"postgres://u:p@h/d?pool_max_conn_lifetime=10m":       2 * time.Minute,
+		"postgres://u:p@h/d?pool_max_conn_lifetime_jitter=1s": time.Second,
+	} {
+		_, config, err := Options{URL: url}.resolve()
+		if err != nil || config.MaxConnLifetimeJitter != want {
+			t.Errorf("%s: %v, %v, want %v", url, config.MaxConnLifetimeJitter, err, want)
+		}
+	}
+}
