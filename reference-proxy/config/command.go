@@ -19,6 +19,12 @@ const (
 	StoreMigrate Command = "store migrate"
 	// StorePrintSchema prints the statements that make them.
 	StorePrintSchema Command = "store print-schema"
+	// StoreExport writes entities to a file.
+	StoreExport Command = "store export"
+	// StoreImport writes the entities of a file into the store.
+	StoreImport Command = "store import"
+	// StoreCheck reads everything and names what is damaged.
+	StoreCheck Command = "store check"
 )
 
 // Invocation is what a command line asks for.
@@ -27,6 +33,8 @@ type Invocation struct {
 	Command Command
 	// Config holds the settings.
 	Config *Config
+	// Transfer is for StoreExport, StoreImport and StoreCheck.
+	Transfer Transfer
 	// Warnings are what is probably not meant so, and does no harm by itself.
 	Warnings []Warning
 }
@@ -45,15 +53,18 @@ type commandLine struct {
 	Version kong.VersionFlag `name:"version" group:"general" help:"Print the version and end."`
 
 	Run   struct{}     `cmd:"" default:"1" hidden:""`
-	Store storeCommand `cmd:"" help:"Make the tables in a database, or show how they are made."`
+	Store storeCommand `cmd:"" help:"Make the tables in a database; export, import or check what a store holds."`
 }
 
 type storeCommand struct {
 	Migrate     migrateCommand     `cmd:"" name:"migrate" help:"Make the tables, or upgrade them to this version's format."`
 	PrintSchema printSchemaCommand `cmd:"" name:"print-schema" help:"Print the statements that make the tables; connects to nothing."`
+	Export      exportCommand      `cmd:"" name:"export" help:"Write what the store holds to a file: all entities, or some."`
+	Import      importCommand      `cmd:"" name:"import" help:"Write the entities of an export into the store."`
+	Check       checkCommand       `cmd:"" name:"check" help:"Read everything and name what is damaged."`
 }
 
-// Help teaches what the two commands are for.
+// Help teaches what the commands are for.
 func (storeCommand) Help() string {
 	return `A proxy with --store postgres or --store cassandra needs tables, and by itself makes none. Either let the program make them,
 with credentials that may (the proxy's own need not):
@@ -63,6 +74,12 @@ with credentials that may (the proxy's own need not):
 or give the statements to whoever looks after the database:
 
   PROGRAM store print-schema --store=postgres > schema.sql
+
+What a store holds can be written to a file, into another store, and looked through for damage:
+
+  PROGRAM store export --store=postgres --file=backup.jsonl
+  PROGRAM store import --store=cassandra --file=backup.jsonl
+  PROGRAM store check --store=postgres
 
 Settings are those of the proxy and come from the same places.`
 }
@@ -106,6 +123,8 @@ func (p *parser) needed(command Command, c *Config) error {
 	switch {
 	case command == Run && (c.Store != StorePostgres && c.Store != StoreCassandra):
 		return nil
+	case c.Store != StorePostgres && c.Store != StoreCassandra && (command == StoreExport || command == StoreImport || command == StoreCheck):
+		return p.neededForData(command, c)
 	case c.Store == StorePostgres:
 		return p.neededByPostgres(command, c)
 	case c.Store == StoreCassandra:

@@ -92,11 +92,22 @@ func TestCommands(t *testing.T) {
 		{"--store=postgres --postgres-url=postgres://db/app store migrate", StoreMigrate},
 		{"store print-schema --store=postgres", StorePrintSchema},
 		{"store print-schema --store=cassandra", StorePrintSchema},
+		{"store export", StoreExport},
+		{"store export --data-dir=x --persistence-id=a --entity-id=b%00 --file=f", StoreExport},
+		{"store import --store=postgres --postgres-url=postgres://db/app --dry-run", StoreImport},
+		{"store check --persistence-id=", StoreCheck},
 	} {
 		asked, _, err := invoke(t, "", strings.Fields(c.args), nil)
 		if err != nil || asked.Command != c.want || len(asked.Warnings) != 0 {
 			t.Errorf("%q: %+v (%v), want %s", c.args, asked, err, c.want)
 		}
+	}
+	moved, _, err := invoke(t, "", strings.Fields("store export --persistence-id= --entity-id=b%00 --file=f"), nil)
+	if err != nil || *moved.Transfer.PersistenceID != "" || *moved.Transfer.EntityID != "b%00" || moved.Transfer.File != "f" {
+		t.Errorf("%+v (%v)", moved, err)
+	}
+	if all, _, err := invoke(t, "", strings.Fields("store import --dry-run"), nil); err != nil || all.Transfer != (Transfer{DryRun: true}) {
+		t.Errorf("%+v (%v)", all, err)
 	}
 	environ := []string{"CLOUDSTATE_STORE=cassandra", "CLOUDSTATE_CASSANDRA_HOSTS=a", "CLOUDSTATE_CASSANDRA_USERNAME=me", "CLOUDSTATE_CASSANDRA_PASSWORD=" + password}
 	asked, _, err := invoke(t, "", []string{"store", "migrate"}, environ)
@@ -108,7 +119,11 @@ func TestCommands(t *testing.T) {
 func TestWhatAStoreNeeds(t *testing.T) {
 	for _, c := range []struct{ args, environ, want string }{
 		{"store migrate", "", `default: "store migrate" is about the tables of a database, and the store embedded has none: choose --store=postgres`},
-		{"store", "", "command line: expected one of \"migrate\", \"print-schema\""},
+		{"store", "", "command line: expected one of \"migrate\", \"print-schema\", \"export\", \"import\", \"check\""},
+		{"store export --store=memory", "", `flag --store: "store export" is about what a store keeps, and the store memory keeps nothing: choose --store=embedded`},
+		{"store check", "CLOUDSTATE_STORE=none", `"store check" is about what a store keeps, and the store none keeps nothing`},
+		{"store import --store=postgres", "", "postgres-url is not set"},
+		{"store export --entity-id=x", "", "flag --entity-id: an entity id without a persistence id: say with --persistence-id"},
 		{"--store=postgres", "", "flag --store: postgres-url is not set: say where PostgreSQL is with CLOUDSTATE_POSTGRES_URL"},
 		{"store migrate --store=postgres", "", "flag --store: postgres-url is not set"},
 		{"--store=postgres --postgres-url=x --postgres-url-file=y", "", "flag --postgres-url and flag --postgres-url-file: postgres-url and postgres-url-file are both set: keep one"},
@@ -165,6 +180,9 @@ func TestHelpOfStoreCommands(t *testing.T) {
 	for args, says := range map[string][]string{
 		"store --help":              {"migrate", "print-schema", "--postgres-url-file=/run/secrets/admin-url", "--store-namespace=NAME"},
 		"store migrate --help":      {"cloudstate-proxy store migrate --store=cassandra", "--cassandra-hosts=HOST", "as an init", "[$CLOUDSTATE_POSTGRES_URL]"},
+		"store export --help":       {"--persistence-id=ID", "--file=FILE", "%25", "--data-dir", "[$CLOUDSTATE_STORE]"},
+		"store import --help":       {"--dry-run", "--file=FILE"},
+		"store check --help":        {"--entity-id=ID"},
 		"store print-schema --help": {"psql --set ON_ERROR_STOP=1", "cqlsh"},
 	} {
 		var out bytes.Buffer

@@ -55,7 +55,11 @@ func Parse(program Program, args, environ []string, stdout io.Writer) (*Invocati
 	if err := p.needed(command, config); err != nil {
 		return nil, err
 	}
-	return &Invocation{Command: command, Config: config, Warnings: p.warnings(config)}, nil
+	transfer, err := line.Store.transfer(command)
+	if err != nil {
+		return nil, err
+	}
+	return &Invocation{Command: command, Config: config, Transfer: transfer, Warnings: p.warnings(config)}, nil
 }
 
 // Default gives the settings of a proxy that was started without any.
