@@ -21,7 +21,7 @@ type (
 
 // whichFlags say which entities are meant.
 type whichFlags struct {
-	PersistenceID *flagText `name:"persistence-id" placeholder:"ID" help:"Only entities of this persistence id: the name that the user function gives its entity type. Any byte may be written as %%XX; %% itself is %%25."`
+	PersistenceID *flagText `name:"persistence-id" placeholder:"ID" help:"Only entities of this persistence id: the name that the user function gives its entity type. Any byte may be written as %XX; % itself is %25."`
 	EntityID      *flagText `name:"entity-id" placeholder:"ID" help:"Only the entity with this id, of the persistence id given; in the same notation."`
 }
 

@@ -71,6 +71,8 @@ const (
 	// FaultStore means that what is stored cannot be read, or what is to be stored
 	// cannot be written, now or later (ES-42, ES-61, VE-22, VE-23).
 	FaultStore
+	// FaultDamaged means that what is stored of the entity is damaged (SERV-56).
+	FaultDamaged
 	// FaultStoreUnavailable means that the store cannot be reached, that it did not say whether it
 	// wrote, or that another node owns the entity: the caller may try again (SERV-55).
 	FaultStoreUnavailable

@@ -215,7 +215,7 @@ func (s *script) render(i entity.Instruction) string {
 
 var classes = map[entity.FaultClass]string{
 	entity.FaultProtocol: "protocol", entity.FaultUnavailable: "unavailable", entity.FaultTimeout: "time-out",
-	entity.FaultStore: "store", entity.FaultStoreUnavailable: "store unavailable", entity.FaultStoreFull: "store full", entity.FaultOverload: "overload",
+	entity.FaultStore: "store", entity.FaultDamaged: "damaged", entity.FaultStoreUnavailable: "store unavailable", entity.FaultStoreFull: "store full", entity.FaultOverload: "overload",
 }
 
 func outcome(o entity.Outcome) string {

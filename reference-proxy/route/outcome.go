@@ -20,6 +20,7 @@ const (
 	FaultUnavailable      = entity.FaultUnavailable
 	FaultTimeout          = entity.FaultTimeout
 	FaultStore            = entity.FaultStore
+	FaultDamaged          = entity.FaultDamaged
 	FaultStoreUnavailable = entity.FaultStoreUnavailable
 	FaultStoreFull        = entity.FaultStoreFull
 	FaultOverload         = entity.FaultOverload

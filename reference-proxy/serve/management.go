@@ -19,6 +19,8 @@ type ManagementConfig struct {
 	Ready func() error
 	// Metrics, if set, answers GET /metrics.
 	Metrics http.Handler
+	// Quarantine, if set, tells of entities that are refused (OPS-21).
+	Quarantine Quarantine
 }
 
 // NewManagement makes the handler of the management port.
@@ -36,6 +38,10 @@ func NewManagement(cfg ManagementConfig) *Management {
 	})
 	if cfg.Metrics != nil {
 		mux.Handle("GET /metrics", cfg.Metrics)
+	}
+	if cfg.Quarantine != nil {
+		mux.HandleFunc("GET /quarantine", func(w http.ResponseWriter, _ *http.Request) { answerQuarantine(w, cfg.Quarantine.List()) })
+		mux.HandleFunc("POST /quarantine/retry", func(w http.ResponseWriter, r *http.Request) { retryQuarantine(w, r, cfg.Quarantine) })
 	}
 	return &Management{&http.Server{
 		Handler:           mux,

@@ -51,6 +51,7 @@ var faultCodes = [...]codes.Code{
 	route.FaultUnavailable:      codes.Unavailable,        // SERV-36, ES-58
 	route.FaultTimeout:          codes.DeadlineExceeded,   // LIM-06
 	route.FaultStore:            codes.Unknown,            // ES-42, ES-61
+	route.FaultDamaged:          codes.DataLoss,           // SERV-56
 	route.FaultStoreUnavailable: codes.Unavailable,        // SERV-55
 	route.FaultStoreFull:        codes.ResourceExhausted,  // SERV-37
 	route.FaultOverload:         codes.ResourceExhausted,  // LIM-12, SERV-37

@@ -36,6 +36,7 @@ func TestStatusOf(t *testing.T) {
 		{&route.Fault{Class: route.FaultTimeout, Text: "x"}, codes.DeadlineExceeded, "x"},
 		{&route.Fault{Class: route.FaultStore, Text: "x"}, codes.Unknown, "x"},
 		{&route.Fault{Class: route.FaultStoreUnavailable, Text: "x"}, codes.Unavailable, "x"},
+		{&route.Fault{Class: route.FaultDamaged, Text: "x"}, codes.DataLoss, "x"},
 		{&route.Fault{Class: route.FaultStoreFull, Text: "x"}, codes.ResourceExhausted, "x"},
 		{&route.Fault{Class: route.FaultOverload, Text: "x"}, codes.ResourceExhausted, "x"},
 		{&route.Fault{Class: route.FaultShutdown, Text: "x"}, codes.Unavailable, "x"},

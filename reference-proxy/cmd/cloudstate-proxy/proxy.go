@@ -79,7 +79,7 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		IdempotencyKeys: keysHeeded(cfg),
 	}, log)
 	p.numbers = newMetrics(p)
-	p.probes = serve.NewManagement(serve.ManagementConfig{Ready: p.ready, Metrics: p.numbers.Handler()})
+	p.probes = serve.NewManagement(serve.ManagementConfig{Ready: p.ready, Metrics: p.numbers.Handler(), Quarantine: quarantine{p}})
 	return p, nil
 }
 

@@ -46,6 +46,12 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		err = migrate(ctx, cfg, log, stdout)
 	case config.StorePrintSchema:
 		err = printSchema(cfg, stdout)
+	case config.StoreExport:
+		err = exportStore(ctx, asked, log, stdout, stderr)
+	case config.StoreImport:
+		err = importStore(ctx, asked, log, stdout, stderr)
+	case config.StoreCheck:
+		err = checkStore(ctx, asked, log, stdout, stderr)
 	case config.Run:
 		err = runProxy(ctx, stop, cfg, log)
 	}

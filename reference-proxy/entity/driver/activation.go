@@ -58,7 +58,7 @@ func (in *instance) load(a *activation) (position uint64, memory recollection, f
 	texts := in.typ.kind.protocol().Texts()
 	storeFailed := func(err error) (uint64, recollection, *entity.Fault, string) {
 		in.storeFailed(err)
-		return 0, recollection{}, loadFault(err, texts.Load), ""
+		return 0, recollection{}, in.loadFault(err, texts.Load), ""
 	}
 	if err := in.succeed(a.ctx); err != nil {
 		return 0, recollection{}, again(textTakenOver), ""
@@ -78,12 +78,15 @@ func (in *instance) load(a *activation) (position uint64, memory recollection, f
 		if a.Stream != nil {
 			a.Stream.Cancel()
 		}
-		position, memory, err = in.catchUp(a, fence)
+		if position, memory, err = in.catchUp(a, fence); errors.Is(err, journal.ErrPruned) {
+			err = &journal.CorruptError{ID: in.id, What: "events were removed, and no snapshot stands for them", Cause: err}
+		}
 	}
 	var refused *openError
 	var broken *sendError
 	switch {
 	case err == nil:
+		in.host.quarantine.healed(in.id)
 		return position, memory, nil, ""
 	case errors.As(err, &refused):
 		return 0, recollection{}, openFault(refused.err), ""

@@ -22,8 +22,10 @@ const (
 
 // loadFault sorts why an instance could not be loaded or adopted, by what the caller can
 // do about it. text is the fixed text for what no second try mends.
-func loadFault(err error, text string) *entity.Fault {
+func (in *instance) loadFault(err error, text string) *entity.Fault {
 	switch {
+	case damaged(err):
+		return damageFault(in.id)
 	case lasting(err):
 		return lastingFault(err, text)
 	case errors.Is(err, journal.ErrHeld):
@@ -37,18 +39,20 @@ func loadFault(err error, text string) *entity.Fault {
 
 // recallFault is loadFault for what the entity remembers of keyed commands. A note that
 // cannot be read is no damage to the entity's state, so it does not claim that.
-func recallFault(err error, text string) *entity.Fault {
+func (in *instance) recallFault(err error, text string) *entity.Fault {
 	if errors.Is(err, entity.ErrNote) {
 		return &entity.Fault{Class: entity.FaultStore, Text: "it cannot be told whether the command was carried out before: " + text}
 	}
-	return loadFault(err, text)
+	return in.loadFault(err, text)
 }
 
 // writeFault is loadFault for a write.
-func writeFault(err error, text string) *entity.Fault {
+func (in *instance) writeFault(err error, text string) *entity.Fault {
 	switch {
 	case !journal.NotWritten(err):
 		return again(textUnknown)
+	case damaged(err):
+		return damageFault(in.id)
 	case lasting(err):
 		return lastingFault(err, text)
 	case errors.Is(err, journal.ErrFenced), errors.Is(err, journal.ErrConflict), errors.Is(err, journal.ErrHeld):
@@ -60,7 +64,7 @@ func writeFault(err error, text string) *entity.Fault {
 
 // lasting tells what trying again does not mend.
 func lasting(err error) bool {
-	for _, l := range []error{journal.ErrCorrupt, journal.ErrFull, journal.ErrTooLarge, journal.ErrInvalid, journal.ErrFormat} {
+	for _, l := range []error{journal.ErrFull, journal.ErrTooLarge, journal.ErrInvalid, journal.ErrFormat} {
 		if errors.Is(err, l) {
 			return true
 		}
@@ -72,8 +76,6 @@ func lastingFault(err error, text string) *entity.Fault {
 	switch {
 	case errors.Is(err, journal.ErrFull):
 		return &entity.Fault{Class: entity.FaultStoreFull, Text: "the store is full: " + text}
-	case errors.Is(err, journal.ErrCorrupt):
-		return &entity.Fault{Class: entity.FaultStore, Text: "what is stored of the entity is damaged: " + text}
 	default:
 		return &entity.Fault{Class: entity.FaultStore, Text: text}
 	}

@@ -88,6 +88,8 @@ type Host struct {
 	fullTold atomic.Int64 // when it was logged last that the store is full, in nanoseconds of Unix time
 	ended    sync.WaitGroup
 	shelves  [shelfCount]shelf
+
+	quarantine quarantine
 }
 
 // The instance table is split, so that commands to different entities seldom meet
@@ -109,6 +111,7 @@ type key struct {
 // block.
 func NewHost(cfg Config, streams Streams, store journal.Store, owner Owner, report func(string), log *slog.Logger) *Host {
 	h := &Host{cfg: cfg, streams: streams, store: store, owner: owner, report: report, log: log}
+	h.quarantine.log = log
 	for i := range h.shelves {
 		h.shelves[i].instances = make(map[key]*instance)
 	}
@@ -179,6 +182,9 @@ func (h *Host) find(t *Type, id string) (*instance, *entity.Fault) {
 	}
 	if h.draining.Load() {
 		return nil, &entity.Fault{Class: entity.FaultShutdown, Text: "the proxy is stopping"}
+	}
+	if fault := h.quarantine.refuses(journal.EntityID{Namespace: t.PersistenceID, Key: id}); fault != nil {
+		return nil, fault
 	}
 	if n := h.active.Add(1); n > int64(h.cfg.MaxInstances) {
 		h.active.Add(-1)

@@ -279,7 +279,6 @@ func TestStoreFails(t *testing.T) {
 		"anything":     {errors.New("disk on fire"), entity.FaultStoreUnavailable, textUnknown},
 		"unknown late": {fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, context.DeadlineExceeded), entity.FaultStoreUnavailable, textUnknown},
 		"too large":    {journal.ErrTooLarge, entity.FaultStore, "Unexpected entity failure"},
-		"damaged":      {&journal.CorruptError{}, entity.FaultStore, "what is stored of the entity is damaged: Unexpected entity failure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {

@@ -190,7 +190,7 @@ func (in *instance) write(i *entity.Instruction) {
 	in.touched = time.Now()
 	if err != nil {
 		in.storeFailed(err)
-		in.machine.WriteFailed(writeFault(err, in.typ.kind.protocol().Texts().Write), "")
+		in.machine.WriteFailed(in.writeFault(err, in.typ.kind.protocol().Texts().Write), "")
 		return
 	}
 	in.machine.Written(position)
@@ -264,6 +264,10 @@ func (in *instance) prune(f journal.Fence, through uint64) {
 func (in *instance) storeFailed(err error) {
 	if errors.Is(err, journal.ErrFenced) {
 		in.host.owner.Lost(in.fence)
+	}
+	if damaged(err) {
+		in.host.quarantine.met(in.typ.Service, in.id, err)
+		return
 	}
 	if !in.host.tells(err) {
 		return

@@ -162,7 +162,7 @@ func TestEntityOfAnotherNode(t *testing.T) {
 		"held":        {&journal.HeldError{}, entity.FaultStoreUnavailable, textHeld},
 		"unreachable": {errors.New("connection refused"), entity.FaultStoreUnavailable, textUnreachable},
 		"closed":      {journal.ErrClosed, entity.FaultStoreUnavailable, textUnreachable},
-		"damaged":     {&journal.CorruptError{}, entity.FaultStore, "what is stored of the entity is damaged: Error recovering event log"},
+		"damaged":     {&journal.CorruptError{}, entity.FaultDamaged, `what is stored of entity "svc" "e" is damaged; it is not served until that is mended`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, r *rig) {

@@ -32,7 +32,7 @@ func (in *instance) recall(i *entity.Instruction) {
 		// What the instance holds is not in doubt, and other commands go on.
 		in.host.log.Error("it cannot be told whether a command with an idempotency key was carried out before; it is not sent",
 			"service", in.typ.Service, "entity", in.id.Key, "error", err)
-		outcome = &entity.Outcome{Fault: recallFault(err, in.typ.kind.protocol().Texts().Load)}
+		outcome = &entity.Outcome{Fault: in.recallFault(err, in.typ.kind.protocol().Texts().Load)}
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -86,6 +86,17 @@ type directory struct {
 	version int
 }
 
+// mustExist fails unless there is a store at path.
+func mustExist(fs vfs.FS, path string) error {
+	if _, err := fs.Stat(fs.PathJoin(path, markerName)); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("embedded store: %w: %s holds no store, it has no file %s; name the directory of one", journal.ErrSchema, path, markerName)
+		}
+		return fmt.Errorf("embedded store: %s cannot be looked at: %w", path, err)
+	}
+	return nil
+}
+
 // openDirectory locks path, making it if need be, and reads what it is. Nothing in a
 // directory that is not ours is touched.
 func openDirectory(fs vfs.FS, path string) (*directory, error) {

@@ -26,6 +26,11 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.MustExist {
+		if err := mustExist(o.FS, path); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := openDirectory(o.FS, path)
 	if err != nil {
 		return nil, err

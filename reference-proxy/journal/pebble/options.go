@@ -36,6 +36,9 @@ type Options struct {
 	// system; nil: asks FS. If it fails, writes are let through and a warning is logged.
 	FreeSpace func(dir string) (uint64, error)
 
+	// MustExist refuses a directory in which there is no store, instead of making one.
+	MustExist bool
+
 	// MemTableBytes is how much is collected in memory before it becomes a file;
 	// 0: DefaultMemTableBytes.
 	MemTableBytes uint64
