@@ -19,7 +19,7 @@ type ManagementConfig struct {
 	Ready func() error
 	// Metrics, if set, answers GET /metrics.
 	Metrics http.Handler
-	// Quarantine, if set, tells of entities that are refused (OPS-21).
+	// Quarantine, if set, tells of entities that are refused.
 	Quarantine Quarantine
 }
 
