@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,28 +13,36 @@ import (
 )
 
 // sqlRead returns a chunk of the events of entity $1: those behind $2 up to $3, no more than $4 bytes of
-// them but one at least. Each comes with the number of the event that follows it, wherever that is. What was
-// pruned comes along, and so there is always a row.
+// them but one at least. With each comes the same: what was pruned, and the number of the first event behind the
+// chunk, wherever that is. So there is always a row.
 //
-// The chunk is a range and not a LIMIT: a plan that does not know how many rows are wanted may decide to sort
-// all events of the entity, for each chunk.
+// Most chunks hold all of their range; to see that takes one sum. Only for others it is counted, which takes
+// several times as long, how far the bytes reach. The chunk is a range and not a LIMIT: a plan that does not know how
+// many rows are wanted may decide to sort all events of the entity, for each chunk.
 const sqlRead = `
-SELECT p.pruned, coalesce(c.seq, 0), c.payload, c.note,
-	coalesce(c.following, (SELECT e.seq FROM {s}.events e WHERE e.entity = $1 AND e.seq > $3 ORDER BY e.seq LIMIT 1), 0)
-FROM (SELECT coalesce((SELECT i.pruned FROM {s}.entities i WHERE i.entity = $1), 0) AS pruned) AS p
-LEFT JOIN (
-	SELECT seq, payload, note, following
-	FROM (
-		SELECT seq, payload, note,
-			lead(seq) OVER w AS following,
-			row_number() OVER w AS place,
-			sum(octet_length(payload) + coalesce(octet_length(note), 0)) OVER (w ROWS UNBOUNDED PRECEDING) AS bytes
-		FROM {s}.events WHERE entity = $1 AND seq > $2 AND seq <= $3
-		WINDOW w AS (ORDER BY seq)
-	) AS measured
-	WHERE place = 1 OR bytes <= $4
-) AS c ON true
-ORDER BY c.seq`
+WITH chunk AS MATERIALIZED (
+	SELECT CASE WHEN coalesce(sum(octet_length(payload) + coalesce(octet_length(note), 0)), 0) <= $4 THEN $3 ELSE (
+		SELECT max(seq)
+		FROM (
+			SELECT seq,
+				row_number() OVER w AS place,
+				sum(octet_length(payload) + coalesce(octet_length(note), 0)) OVER (w ROWS UNBOUNDED PRECEDING) AS bytes
+			FROM {s}.events WHERE entity = $1 AND seq > $2 AND seq <= $3
+			WINDOW w AS (ORDER BY seq)
+		) AS measured
+		WHERE place = 1 OR bytes <= $4
+	) END AS through
+	FROM {s}.events WHERE entity = $1 AND seq > $2 AND seq <= $3
+)
+SELECT
+	coalesce((SELECT i.pruned FROM {s}.entities i WHERE i.entity = $1), 0),
+	coalesce((SELECT e.seq FROM {s}.events e WHERE e.entity = $1 AND e.seq > (SELECT through FROM chunk) ORDER BY e.seq LIMIT 1), 0),
+	coalesce(c.seq, 0), c.payload, c.note
+FROM (SELECT) AS always LEFT JOIN (
+	SELECT seq, payload, note FROM {s}.events
+	WHERE entity = $1 AND seq > $2 AND seq <= (SELECT through FROM chunk)
+	ORDER BY seq
+) AS c ON true`
 
 // maxChunkRecords bounds what one query returns, whatever the caller admits.
 const maxChunkRecords = 1 << 20
@@ -42,14 +52,13 @@ func (s *Store) Read(ctx context.Context, id journal.EntityID, after uint64, max
 	max = max.WithDefaults()
 	behind := min(after, math.MaxInt64)
 	through := min(behind+uint64(min(max.Records, maxChunkRecords)), math.MaxInt64) //nolint:gosec // above 0
-	var pruned, following int64
+	var pruned, following, seq int64
+	var r journal.Record
 	args := []any{int64(behind), int64(through), int64(max.Bytes)} //nolint:gosec // as the lines above say
 	err = s.look(ctx, id, s.sql.read, args,
 		func() { recs, following = nil, 0 },
 		func(rows pgx.Rows) error {
-			var r journal.Record
-			var seq int64
-			if err := rows.Scan(&pruned, &seq, &r.Payload, &r.Note, &following); err != nil {
+			if err := rows.Scan(&pruned, &following, &seq, &r.Payload, &r.Note); err != nil {
 				return err
 			}
 			if seq != 0 {
@@ -64,6 +73,8 @@ func (s *Store) Read(ctx context.Context, id journal.EntityID, after uint64, max
 	if after < uint64(pruned) { //nolint:gosec // counts from 0
 		return nil, false, &journal.PrunedError{ID: id, After: after, Through: uint64(pruned)} //nolint:gosec // counts from 0
 	}
+	// The rows come in order because of how they are found, not because the outer query asked for it.
+	slices.SortFunc(recs, func(a, b journal.Record) int { return cmp.Compare(a.Seq, b.Seq) })
 	last := after
 	for _, r := range recs {
 		if r.Seq != last+1 {
