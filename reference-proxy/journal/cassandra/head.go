@@ -133,6 +133,7 @@ func decodeHead(k kind, s spot, b []byte) (head, error) {
 		return head{}, fmt.Errorf("%w: cut short", errHead)
 	}
 	h.sum, rest = binary.BigEndian.Uint32(rest), rest[4:]
+	h.numbers = make([]uint64, 0, numbersOf(k))
 	for range numbersOf(k) {
 		if len(rest) == 0 {
 			return head{}, fmt.Errorf("%w: cut short", errHead)

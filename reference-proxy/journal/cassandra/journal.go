@@ -190,7 +190,7 @@ func (s *Store) readBody(ctx context.Context, id journal.EntityID, rec record) (
 	var n int
 	err := s.pages(ctx, statement{selectParts, []any{
 		[]byte(id.Namespace), []byte(id.Key), int64(rec.bucket), int64(rec.first), int64(rec.gen.token), int64(rec.gen.attempt),
-	}}, []any{&n, &r.head, &r.data}, func() int { return len(r.data) }, func() (bool, error) {
+	}}, 0, []any{&n, &r.head, &r.data}, func() int { return len(r.data) }, func() (bool, error) {
 		r.part = uint64(n)
 		var err error
 		whole, err = c.add(rec.bucket, r)
@@ -203,8 +203,8 @@ func (s *Store) readBody(ctx context.Context, id journal.EntityID, rec record) (
 }
 
 // replay feeds the rows of id from a on to a chain, and calls visit with each record
-// until it returns false. ended is whether the journal's end was reached.
-func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodies bool, visit func(*chain) (bool, error)) (c *chain, ended bool, err error) {
+// until it returns false. The first page has size rows. ended is whether the journal's end was reached.
+func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodies bool, size int, visit func(*chain) (bool, error)) (c *chain, ended bool, err error) {
 	c = newChain(id, a, bodies)
 	var r row
 	var first, token, attempt int64
@@ -216,7 +216,7 @@ func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodie
 	}
 	for bucket, from := a.bucket, a.first; ; bucket, from = bucket+1, c.next.first {
 		stopped := false
-		err := s.pages(ctx, statement{cql, []any{[]byte(id.Namespace), []byte(id.Key), int64(bucket), int64(from)}}, dest,
+		err := s.pages(ctx, statement{cql, []any{[]byte(id.Namespace), []byte(id.Key), int64(bucket), int64(from)}}, size, dest,
 			func() int { return len(r.head) + len(r.data) },
 			func() (bool, error) {
 				r.first, r.gen, r.part = uint64(first), generation{journal.Token(token), uint64(attempt)}, uint64(part)
@@ -252,7 +252,7 @@ func (s *Store) findTail(ctx context.Context, id journal.EntityID) (record, erro
 	if err != nil {
 		return record{}, err
 	}
-	c, _, err := s.replay(ctx, id, a, false, func(*chain) (bool, error) { return true, nil })
+	c, _, err := s.replay(ctx, id, a, false, 0, func(*chain) (bool, error) { return true, nil })
 	if err != nil {
 		return record{}, err
 	}
@@ -315,7 +315,7 @@ func (s *Store) readChunk(ctx context.Context, id journal.EntityID, after uint64
 	}
 	st, _ := s.journals.get(id)
 	seen, size := sighting{from: from.place}, 0
-	c, ended, err := s.replay(ctx, id, from, true, func(c *chain) (bool, error) {
+	c, ended, err := s.replay(ctx, id, from, true, st.pageFor(most), func(c *chain) (bool, error) {
 		rec := c.tail
 		var entries []journal.Entry
 		if rec.last() > after {
@@ -357,6 +357,9 @@ func (s *Store) readChunk(ctx context.Context, id journal.EntityID, after uint64
 	s.journals.update(id, func(st *journalState) {
 		st.keep(c.stable)
 		st.mark = st.mark.after(seen, now)
+		if len(recs) > 0 {
+			st.eventBytes = size/len(recs) + 1
+		}
 	})
 	return recs, more, nil
 }

@@ -78,7 +78,7 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 				return &journal.ConflictError{ID: id, Expected: through, Actual: now.seq}
 			}
 			low = now.mark.low
-			_, _, err = s.replay(ctx, id, low, false, func(c *chain) (bool, error) {
+			_, _, err = s.replay(ctx, id, low, false, 0, func(c *chain) (bool, error) {
 				low, hollow = anchor{c.tail.place, c.tail.gen}, c.tail.hollow
 				return c.tail.last() < through, nil
 			})

@@ -58,10 +58,12 @@ func (s *Store) untorn(ctx context.Context, id journal.EntityID, forget func(), 
 }
 
 // pages calls row for each row of a query in turn, as scan filled in its variables, until
-// it returns false. It asks for pages of about pageTarget bytes; sized tells a row's.
-func (s *Store) pages(ctx context.Context, st statement, dest []any, sized func() int, row func() (bool, error)) error {
+// it returns false. It asks for pages of about pageTarget bytes; sized tells a row's. The first
+// page has size rows, or firstPage for 0.
+func (s *Store) pages(ctx context.Context, st statement, size int, dest []any, sized func() int, row func() (bool, error)) error {
 	var state []byte
-	for size := firstPage; ; {
+	setDefault(&size, firstPage)
+	for {
 		bytes, rows := 0, 0
 		var it *gocql.Iter
 		stop := false

@@ -16,6 +16,22 @@ type journalState struct {
 	owner journal.Token
 
 	mark mark
+
+	// eventBytes is what an event of the last chunk took, on the average; 0: none was read yet.
+	eventBytes int
+}
+
+// aroundChunk is how many rows a chunk's query meets beside the chunk's own: the records that it begins at, and
+// one behind it.
+const aroundChunk = 4
+
+// pageFor is the size of the first page for a chunk that is expected to be like the last: all of it in one answer.
+func (st *journalState) pageFor(most journal.Chunk) int {
+	if st.eventBytes == 0 {
+		return 0
+	}
+	rows := min(most.Records, most.Bytes/st.eventBytes, pageTarget/(st.eventBytes+64))
+	return min(max(rows, firstPage/2)+aroundChunk, lastPage)
 }
 
 const keptAnchors = 8
