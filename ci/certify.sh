@@ -3,15 +3,16 @@
 # Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
 # missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
 # together say. Exit status 0: every step that ran now passed.
-# Shorter, to try it out: CUTS, DISK_FILLS, KILLS, KILL_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
+# Shorter, to try it out: CUTS, DISK_FILLS, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill power-cuts full-disk fuzz tck tck-stores mutants tck-foreign bench)
+all=(test kill store-faults power-cuts full-disk fuzz tck tck-stores mutants tck-foreign bench)
 KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}"
 CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
+FAULT_SECONDS="${FAULT_SECONDS:-180}" FAULT_SEEDS="${FAULT_SEEDS:-1 2 3}"
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$CERTIFY_FUZZTIME/$TCK_RUNS" != "60/1 2 3 4 5/400/40/60s/10" ]; then
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$CERTIFY_FUZZTIME/$TCK_RUNS/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/60s/10/180/1 2 3" ]; then
   length=" (lengths changed)"
 fi
 
@@ -20,6 +21,7 @@ what() {
   case "$1" in
     test) echo "make test" ;;
     kill) echo "$KILLS kills of the proxy under load, and as many while clients try again by key, each with seeds $KILL_SEEDS" ;;
+    store-faults) echo "two owners, and every fault, for $FAULT_SECONDS s each, on PostgreSQL, one Cassandra node and three, with seeds $FAULT_SEEDS" ;;
     power-cuts) echo "$CUTS power cuts of the embedded store" ;;
     full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
@@ -38,6 +40,14 @@ perform() {
           go test -count=1 -v -timeout 60m -run '^(TestAcknowledgedIsDurable|TestRetriesTakeEffectOnce|TestRetriesOnPostgreSQL)$' ./reference-proxy/cmd/cloudstate-proxy
       done
       ;;
+    store-faults)
+      for seed in $FAULT_SEEDS; do
+        for run in "1 ^TestFaultsOnPostgres$" "1 ^TestFaultsOnCassandra$" "3 ^TestFaultsOnCassandra$"; do
+          CLOUDSTATE_FAULT_SECONDS="$FAULT_SECONDS" CLOUDSTATE_SEED="$seed" CLOUDSTATE_CASSANDRA_NODES="${run%% *}" \
+            go test -count=1 -v -timeout 120m -run "${run#* }" ./reference-proxy/cmd/cloudstate-proxy
+        done
+      done
+      ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;
     full-disk)
       CLOUDSTATE_DISK_FILLS="$DISK_FILLS" \
@@ -52,11 +62,12 @@ perform() {
 
 # figures picks the lines of a step's log that say how much was done.
 figures() {
-  local pattern
+  local pattern lines=12
   case "$1" in
     test) pattern='^== [a-z-]+: [0-9]+ s' ;;
     kill) pattern='seed [0-9]+: [0-9]+ kills' ;;
     full-disk) pattern='the disk was filled|read back|answers: ' ;;
+    store-faults) pattern='(two owners|faults) on ' lines=60 ;;
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
     tck) pattern='^== tck: ' ;;
@@ -64,7 +75,7 @@ figures() {
     tck-foreign) pattern='[0-9]+ of [0-9]+ applicable MUSTs|[0-9]+ cases: ' ;;
     *) pattern='.' ;; # mutants and bench end with their summary
   esac
-  { grep --extended-regexp "$pattern" "out/certify/$1.log" || true; } | tail --lines=12 |
+  { grep --extended-regexp "$pattern" "out/certify/$1.log" || true; } | tail --lines="$lines" |
     sed --regexp-extended -e 's/\x1b\[[0-9;]*m//g' -e 's/^ +/  /'
 }
 

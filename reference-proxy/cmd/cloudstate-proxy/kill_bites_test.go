@@ -33,34 +33,42 @@ func TestKillTestBites(t *testing.T) {
 // buildMutant builds the proxy with the edits of fixtures/mutants/proxy/<id> and returns the program's path.
 func buildMutant(t *testing.T, id string) string {
 	t.Helper()
+	return buildEdited(t, filepath.Join("..", "..", "..", "fixtures", "mutants", "proxy", id, "mutant.yaml"))
+}
+
+// buildEdited builds the proxy with the edits of the files and returns the program's path.
+func buildEdited(t *testing.T, files ...string) string {
+	t.Helper()
 	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "fixtures", "mutants", "proxy", id, "mutant.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mutant struct {
-		Edits []struct{ File, Find, Replace string }
-	}
-	if err := yaml.Unmarshal(text, &mutant); err != nil {
-		t.Fatalf("mutant %s: %v", id, err)
-	}
 	edited := map[string]string{}
-	for _, e := range mutant.Edits {
-		path := filepath.Join(root, e.File)
-		if _, ok := edited[path]; !ok {
-			source, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mutant struct {
+			Edits []struct{ File, Find, Replace string }
+		}
+		if err := yaml.Unmarshal(text, &mutant); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, e := range mutant.Edits {
+			path := filepath.Join(root, e.File)
+			if _, ok := edited[path]; !ok {
+				source, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				edited[path] = string(source)
 			}
-			edited[path] = string(source)
+			if n := strings.Count(edited[path], e.Find); n != 1 {
+				t.Fatalf("%s: %q occurs %d times in %s, want once", file, e.Find, n, e.File)
+			}
+			edited[path] = strings.Replace(edited[path], e.Find, e.Replace, 1)
 		}
-		if n := strings.Count(edited[path], e.Find); n != 1 {
-			t.Fatalf("mutant %s: %q occurs %d times in %s, want once", id, e.Find, n, e.File)
-		}
-		edited[path] = strings.Replace(edited[path], e.Find, e.Replace, 1)
 	}
 	dir := t.TempDir()
 	overlay := struct{ Replace map[string]string }{map[string]string{}}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/fixtures/servers/cassandra"
+	"github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
+)
+
+// database is a real server, empty, with its tables made, and what can befall it.
+type database struct {
+	// arguments have the proxy of that number use the database, by its own link if it has one.
+	arguments    func(proxy int) []string
+	links        []*link
+	disturbances []disturbance
+}
+
+const trialNamespace = "trial"
+
+// restartPatience bounds how long a database takes to come up again.
+const restartPatience = 4 * time.Minute
+
+// onPostgres is a PostgreSQL of its own. With links, each proxy has one.
+func onPostgres(t *testing.T, server *postgres.Server, links bool) *database {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	address, err := server.NewDatabase(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, said := command(t, nil, "store", "migrate", "--store=postgres", "--store-namespace="+trialNamespace, "--postgres-url="+address); code != 0 {
+		t.Fatal(said)
+	}
+	d := &database{disturbances: []disturbance{
+		{"PostgreSQL killed", func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
+			server.Kill()
+			idle(ctx, d)
+			return within(restartPatience, server.Restart)
+		}},
+		{"PostgreSQL paused", func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
+			return paused(ctx, server, d)
+		}},
+		{"PostgreSQL restarted", func(context.Context, *rand.Rand, time.Duration) error {
+			return within(restartPatience, server.Restart)
+		}},
+	}}
+	if links {
+		for range 2 {
+			d.links = append(d.links, newLink(t, net.JoinHostPort(server.Address(), strconv.Itoa(server.Port()))))
+		}
+	}
+	d.arguments = func(proxy int) []string {
+		parsed, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if links {
+			parsed.Host = d.links[proxy].address()
+		}
+		return []string{"--store", "postgres", "--store-namespace", trialNamespace, "--postgres-url", parsed.String()}
+	}
+	return d
+}
+
+// onCassandra is a new keyspace in a Cassandra. With links, each proxy has one; that takes a Cassandra of one node, as drivers learn the
+// addresses of further nodes from the first.
+func onCassandra(t *testing.T, cluster *cassandra.Cluster, links bool) *database {
+	t.Helper()
+	name := fmt.Sprintf("trial_%s", lowercase(rand.Uint64()))
+	hosts := func(addresses ...string) []string {
+		args := []string{
+			"--store=cassandra", "--store-namespace=" + name, "--cassandra-replication=" + strconv.Itoa(len(cluster.Nodes())),
+			"--cassandra-port=" + strconv.Itoa(cluster.Port()),
+		}
+		for i, a := range addresses {
+			if i == 0 {
+				args = append(args, "--cassandra-hosts="+a)
+			} else {
+				args[len(args)-1] += "," + a
+			}
+		}
+		return args
+	}
+	if code, said := command(t, nil, append([]string{"store", "migrate"}, hosts(cluster.Addresses()...)...)...); code != 0 {
+		t.Fatal(said)
+	}
+	d := &database{arguments: func(int) []string { return hosts(cluster.Addresses()...) }}
+	if links {
+		for range 2 {
+			d.links = append(d.links, newLink(t, net.JoinHostPort(cluster.Addresses()[0], strconv.Itoa(cluster.Port()))))
+		}
+		d.arguments = func(proxy int) []string {
+			host, port, err := net.SplitHostPort(d.links[proxy].address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return append(hosts(host), "--cassandra-port="+port)
+		}
+	}
+	for i, n := range cluster.Nodes() {
+		d.disturbances = append(d.disturbances, onNode(cluster, n, fmt.Sprintf("node %d", i+1))...)
+	}
+	return d
+}
+
+func onNode(cluster *cassandra.Cluster, n *cassandra.Node, name string) []disturbance {
+	is := func(what string) fault { return fault(name + " " + what) }
+	all := []disturbance{
+		{is("paused"), func(ctx context.Context, _ *rand.Rand, d time.Duration) error { return paused(ctx, n, d) }},
+		{is("killed"), func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
+			n.Kill()
+			idle(ctx, d)
+			if err := within(restartPatience, n.Restart); err != nil {
+				return err
+			}
+			return within(restartPatience, cluster.Await)
+		}},
+	}
+	if len(cluster.Nodes()) == 1 {
+		return all
+	}
+	cut := func(cut ...func(context.Context) error) func(context.Context, *rand.Rand, time.Duration) error {
+		return func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
+			for _, c := range cut {
+				if err := c(context.WithoutCancel(ctx)); err != nil {
+					return err
+				}
+			}
+			idle(ctx, 2*d) // it takes the others some seconds to find out
+			if err := n.Heal(context.WithoutCancel(ctx)); err != nil {
+				return err
+			}
+			return within(restartPatience, cluster.Await)
+		}
+	}
+	return append(all,
+		disturbance{is("cut from its peers"), cut(n.CutPeers)},
+		disturbance{is("cut from clients"), cut(n.CutClients)},
+		disturbance{is("cut off"), cut(n.CutPeers, n.CutClients)},
+	)
+}
+
+// paused stops a server for d.
+func paused(ctx context.Context, s interface {
+	Pause() error
+	Resume() error
+}, d time.Duration) error {
+	if err := s.Pause(); err != nil {
+		return err
+	}
+	idle(ctx, d)
+	return s.Resume()
+}
+
+// within bounds what must be carried through, however the trial ends.
+func within(limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return do(ctx)
+}
+
+func lowercase(n uint64) string { return strconv.FormatUint(n, 36) }
