@@ -177,7 +177,7 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(ss)
 	r := e.current.Load()
 	if r == nil {
-		return status.Error(codes.Unavailable, ErrNoFunction.Error())
+		return status.Error(codes.Unavailable, e.health.whyNot())
 	}
 	m := r.Function().MethodByPath(path)
 	if m == nil {

@@ -120,6 +120,15 @@ func (h *health) shutdown() {
 
 func (h *health) isReady() bool { return h.serves && !h.noStore && !h.stopping }
 
+// whyNot tells a caller why nothing is served.
+func (h *health) whyNot() string {
+	why := h.unready()
+	if why == nil {
+		why = ErrNoFunction // it has just come
+	}
+	return why.Error() + "; the command was not carried out, try again"
+}
+
 // unready is nil when clients are served, and otherwise why they are not.
 func (h *health) unready() error {
 	h.mu.Lock()
@@ -127,10 +136,10 @@ func (h *health) unready() error {
 	switch {
 	case h.stopping:
 		return ErrStopping
+	case h.noStore: // the user function is asked when the store is there
+		return ErrNoStore
 	case !h.serves:
 		return ErrNoFunction
-	case h.noStore:
-		return ErrNoStore
 	}
 	return nil
 }

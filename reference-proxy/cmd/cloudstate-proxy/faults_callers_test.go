@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -32,6 +33,7 @@ const (
 // callers put load on several proxies that share a store, and record what they were told.
 type callers struct {
 	began time.Time
+	trial string             // is part of the registers' names: each trial has its own
 	conns []*grpc.ClientConn // one a proxy
 	// readShare, in percent, is how many operations are reads.
 	readShare int
@@ -45,14 +47,14 @@ type callers struct {
 	turns     int                 // how often a register was acknowledged by another proxy than before
 	refusals  map[codes.Code]int  // statuses of what was refused
 	unknowns  map[codes.Code]int  // and of what is unknown
-	odd       map[string]int // statuses that no caller should see
-	lastAcked time.Duration  // end of the last acknowledged operation
-	outage    time.Duration  // the longest time without one
+	odd       map[string]int      // statuses that no caller should see
+	lastAcked time.Duration       // end of the last acknowledged operation
+	outage    time.Duration       // the longest time without one
 }
 
 func newCallers(t *testing.T, proxies []*node, readShare int) *callers {
 	c := &callers{
-		began: time.Now(), readShare: readShare, through: make([]int, len(proxies)),
+		began: time.Now(), trial: crand.Text()[:6], readShare: readShare, through: make([]int, len(proxies)),
 		refusals: map[codes.Code]int{}, unknowns: map[codes.Code]int{}, odd: map[string]int{},
 	}
 	for _, p := range proxies {
@@ -94,18 +96,20 @@ func idle(ctx context.Context, d time.Duration) {
 	}
 }
 
-func registerName(place, number int) string {
-	if place%2 == 0 {
-		return fmt.Sprintf("es/%d.%d", place, number)
+// name is that of the register with this number at this place.
+func (c *callers) name(place, number int) string {
+	kind := "es"
+	if place%2 != 0 {
+		kind = "ve"
 	}
-	return fmt.Sprintf("ve/%d.%d", place, number)
+	return fmt.Sprintf("%s/%s/%d.%d", kind, c.trial, place, number)
 }
 
 // one makes one call, and says whether it was acknowledged.
 func (c *callers) one(caller, proxy int, random *rand.Rand) bool {
 	place := random.IntN(registerPlaces)
 	c.mu.Lock()
-	name := registerName(place, c.newest[place])
+	name := c.name(place, c.newest[place])
 	c.mu.Unlock()
 	id := ""
 	if random.IntN(100) >= c.readShare {
@@ -121,7 +125,7 @@ func (c *callers) one(caller, proxy int, random *rand.Rand) bool {
 		c.by[place] = proxy
 		c.turns++
 	}
-	if len(o.held) > fullRegister && registerName(place, c.newest[place]) == name {
+	if len(o.held) > fullRegister && c.name(place, c.newest[place]) == name {
 		c.newest[place]++
 	}
 	return true
@@ -179,7 +183,7 @@ func (c *callers) readAll(ctx context.Context, proxy int) error {
 	for place := range registerPlaces {
 		for number := range c.newest[place] + 1 {
 			for {
-				name := registerName(place, number)
+				name := c.name(place, number)
 				if c.call(ctx, 0, proxy, name, "").outcome == acknowledged {
 					break
 				}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 )
 
-// database is a real server, empty, with its tables made, and what can befall it.
+// database is a real server, with its tables made, and what can befall it.
 type database struct {
 	// arguments have the proxy of that number use the database, by its own link if it has one.
 	arguments    func(proxy int) []string
@@ -27,7 +28,7 @@ const trialNamespace = "trial"
 // restartPatience bounds how long a database takes to come up again.
 const restartPatience = 4 * time.Minute
 
-// onPostgres is a PostgreSQL of its own. With links, each proxy has one.
+// onPostgres is a new database in a PostgreSQL. With links, each proxy has one.
 func onPostgres(t *testing.T, server *postgres.Server, links bool) *database {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -70,29 +71,27 @@ func onPostgres(t *testing.T, server *postgres.Server, links bool) *database {
 	return d
 }
 
-// onCassandra is a new keyspace in a Cassandra. With links, each proxy has one; that takes a Cassandra of one node, as drivers learn the
+// tablesIn makes the tables in a Cassandra, for one trial after the other.
+func tablesIn(t *testing.T, cluster *cassandra.Cluster) {
+	t.Helper()
+	args := append([]string{"store", "migrate", "--store-timeout=1m"}, cassandraArguments(cluster, cluster.Addresses()...)...)
+	if code, said := command(t, nil, args...); code != 0 {
+		t.Fatal(said)
+	}
+}
+
+func cassandraArguments(cluster *cassandra.Cluster, addresses ...string) []string {
+	return []string{
+		"--store=cassandra", "--store-namespace=" + trialNamespace, "--cassandra-replication=" + strconv.Itoa(len(cluster.Nodes())),
+		"--cassandra-port=" + strconv.Itoa(cluster.Port()), "--cassandra-hosts=" + strings.Join(addresses, ","),
+	}
+}
+
+// onCassandra is a Cassandra with tables. With links, each proxy has one; that takes a Cassandra of one node, as drivers learn the
 // addresses of further nodes from the first.
 func onCassandra(t *testing.T, cluster *cassandra.Cluster, links bool) *database {
 	t.Helper()
-	name := fmt.Sprintf("trial_%s", lowercase(rand.Uint64()))
-	hosts := func(addresses ...string) []string {
-		args := []string{
-			"--store=cassandra", "--store-namespace=" + name, "--cassandra-replication=" + strconv.Itoa(len(cluster.Nodes())),
-			"--cassandra-port=" + strconv.Itoa(cluster.Port()),
-		}
-		for i, a := range addresses {
-			if i == 0 {
-				args = append(args, "--cassandra-hosts="+a)
-			} else {
-				args[len(args)-1] += "," + a
-			}
-		}
-		return args
-	}
-	if code, said := command(t, nil, append([]string{"store", "migrate"}, hosts(cluster.Addresses()...)...)...); code != 0 {
-		t.Fatal(said)
-	}
-	d := &database{arguments: func(int) []string { return hosts(cluster.Addresses()...) }}
+	d := &database{arguments: func(int) []string { return cassandraArguments(cluster, cluster.Addresses()...) }}
 	if links {
 		for range 2 {
 			d.links = append(d.links, newLink(t, net.JoinHostPort(cluster.Addresses()[0], strconv.Itoa(cluster.Port()))))
@@ -102,27 +101,29 @@ func onCassandra(t *testing.T, cluster *cassandra.Cluster, links bool) *database
 			if err != nil {
 				t.Fatal(err)
 			}
-			return append(hosts(host), "--cassandra-port="+port)
+			return append(cassandraArguments(cluster, host), "--cassandra-port="+port)
 		}
 	}
 	for i, n := range cluster.Nodes() {
-		d.disturbances = append(d.disturbances, onNode(cluster, n, fmt.Sprintf("node %d", i+1))...)
+		d.disturbances = append(d.disturbances, onNode(cluster, n, fmt.Sprintf("node %d", i+1), faultLength(0) >= time.Minute)...)
 	}
 	return d
 }
 
-func onNode(cluster *cassandra.Cluster, n *cassandra.Node, name string) []disturbance {
+func onNode(cluster *cassandra.Cluster, n *cassandra.Node, name string, long bool) []disturbance {
 	is := func(what string) fault { return fault(name + " " + what) }
 	all := []disturbance{
 		{is("paused"), func(ctx context.Context, _ *rand.Rand, d time.Duration) error { return paused(ctx, n, d) }},
-		{is("killed"), func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
+	}
+	if long { // a node takes longer to start than a short trial lasts
+		all = append(all, disturbance{is("killed"), func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
 			n.Kill()
 			idle(ctx, d)
 			if err := within(restartPatience, n.Restart); err != nil {
 				return err
 			}
 			return within(restartPatience, cluster.Await)
-		}},
+		}})
 	}
 	if len(cluster.Nodes()) == 1 {
 		return all
@@ -166,5 +167,3 @@ func within(limit time.Duration, do func(context.Context) error) error {
 	defer cancel()
 	return do(ctx)
 }
-
-func lowercase(n uint64) string { return strconv.FormatUint(n, 36) }

@@ -72,6 +72,7 @@ func TestFaultsOnCassandra(t *testing.T) {
 		options.HeapMB, options.Namespaces = 320, true
 	}
 	cluster := cassandra.Run(t, options)
+	tablesIn(t, cluster)
 	t.Run("two owners", func(t *testing.T) {
 		judge(t, twoOwners("Cassandra", theProgram(t), onCassandra(t, cluster, false), faultLength(10)))
 	})

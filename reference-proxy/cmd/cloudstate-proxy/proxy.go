@@ -106,6 +106,7 @@ var errFirstLease = errors.New("the first is being asked for")
 
 // open opens the store, which may take a while, and makes what lives on it.
 func (p *proxy) open(ctx context.Context) error {
+	p.edge.StoreUsable(p.cfg.Store == config.StoreNone) // others not before there is a lease
 	store, err := awaitStore(ctx, p.cfg, p.log, p.numbers, &p.wait)
 	if err != nil {
 		return err
@@ -113,7 +114,6 @@ func (p *proxy) open(ctx context.Context) error {
 	var owner driver.Owner
 	if store != nil {
 		p.store = metered.New(store, p.numbers.store)
-		p.edge.StoreUsable(false) // until there is a lease
 		local := cluster.NewLocal(cluster.Config{
 			Store: p.store, Lease: p.cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: p.log,
 		})
