@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
@@ -13,7 +14,6 @@ import (
 	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	vemodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/valueentity"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // registers is a user function of counters that remember what they counted: a register holds the ids of all increments,
