@@ -15,8 +15,8 @@ import (
 	"github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 )
 
-// database is a real server, with its tables made, and what can befall it.
-type database struct {
+// testbed is a real server, with its tables made, and what can befall it.
+type testbed struct {
 	// arguments have the proxy of that number use the database, by its own link if it has one.
 	arguments    func(proxy int) []string
 	links        []*link
@@ -29,7 +29,7 @@ const trialNamespace = "trial"
 const restartPatience = 4 * time.Minute
 
 // onPostgres is a new database in a PostgreSQL. With links, each proxy has one.
-func onPostgres(t *testing.T, server *postgres.Server, links bool) *database {
+func onPostgres(t *testing.T, server *postgres.Server, links bool) *testbed {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -40,7 +40,7 @@ func onPostgres(t *testing.T, server *postgres.Server, links bool) *database {
 	if code, said := command(t, nil, "store", "migrate", "--store=postgres", "--store-namespace="+trialNamespace, "--postgres-url="+address); code != 0 {
 		t.Fatal(said)
 	}
-	d := &database{disturbances: []disturbance{
+	d := &testbed{disturbances: []disturbance{
 		{"PostgreSQL killed", func(ctx context.Context, _ *rand.Rand, d time.Duration) error {
 			server.Kill()
 			idle(ctx, d)
@@ -89,9 +89,9 @@ func cassandraArguments(cluster *cassandra.Cluster, addresses ...string) []strin
 
 // onCassandra is a Cassandra with tables. With links, each proxy has one; that takes a Cassandra of one node, as drivers learn the
 // addresses of further nodes from the first.
-func onCassandra(t *testing.T, cluster *cassandra.Cluster, links bool) *database {
+func onCassandra(t *testing.T, cluster *cassandra.Cluster, links bool) *testbed {
 	t.Helper()
-	d := &database{arguments: func(int) []string { return cassandraArguments(cluster, cluster.Addresses()...) }}
+	d := &testbed{arguments: func(int) []string { return cassandraArguments(cluster, cluster.Addresses()...) }}
 	if links {
 		for range 2 {
 			d.links = append(d.links, newLink(t, net.JoinHostPort(cluster.Addresses()[0], strconv.Itoa(cluster.Port()))))

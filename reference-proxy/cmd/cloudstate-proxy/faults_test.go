@@ -10,7 +10,7 @@ import (
 
 // twoOwners is a trial of two proxies that both own the same entities, for all they know: each is stopped again and again for
 // longer than its lease, while the other takes over, and goes on where it was; some are killed.
-func twoOwners(where, program string, d *database, length time.Duration) trial {
+func twoOwners(where, program string, d *testbed, length time.Duration) trial {
 	return trial{
 		what: "two owners on " + where, program: program, seed: faultSeed(), length: length, database: d, reads: 50,
 		proxies: pausesAndKills, calm: 1200 * time.Millisecond, changesHands: true,
@@ -19,14 +19,14 @@ func twoOwners(where, program string, d *database, length time.Duration) trial {
 
 // claimers is twoOwners with proxies that do not wait for each other's leases: each takes what it needs from the other, who goes on
 // writing in good faith. Writes must be safe all the same, whatever leases and clocks say; reads cannot be, so there are none.
-func claimers(where, program string, d *database, length time.Duration) trial {
+func claimers(where, program string, d *testbed, length time.Duration) trial {
 	tr := twoOwners(where+", claiming at will", program, d, length)
 	tr.reads, tr.calm = 0, 3*time.Second
 	return tr
 }
 
 // faultsOf is a trial of two proxies on a database, all of which is killed, stopped, cut off and slowed down.
-func faultsOf(t *testing.T, where string, d *database, length time.Duration) trial {
+func faultsOf(t *testing.T, where string, d *testbed, length time.Duration) trial {
 	t.Helper()
 	return trial{
 		what: "faults on " + where, program: theProgram(t), seed: faultSeed(), length: length, database: d, reads: 30,

@@ -20,7 +20,7 @@ type trial struct {
 	program  string // of the proxies
 	seed     uint64
 	length   time.Duration
-	database *database
+	database *testbed
 	// reads is how many operations of a hundred read.
 	reads int
 	// proxies, if set, is what befalls each proxy, at random, with pauses between up to calm.
