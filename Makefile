@@ -15,8 +15,10 @@ TCK_RUNS ?= 3
 STEPS ?=
 # How many nodes `make cassandra` runs: 1 or 3.
 NODES ?= 1
-# Which stores `make tck-stores` runs the TCK over.
+# Which stores `make tck-stores` runs the TCK over, and which cases: all, or FOCUS=es,ve,sto.
 STORES ?= memory embedded postgres cassandra
+FOCUS ?=
+export FOCUS
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -67,7 +69,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh speccheck $(MAKE) speccheck
 	@ci/timed.sh unit $(MAKE) unit
 	@ci/timed.sh tck-check $(MAKE) tck-check
-	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres
+	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres FOCUS=es,ve,sto
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
@@ -84,7 +86,7 @@ tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each st
 	@ci/tck-check.sh $(TCK_RUNS)
 
 .PHONY: tck-stores
-tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres
+tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres FOCUS=sto
 	@ci/tck-stores.sh $(STORES)
 
 .PHONY: test-stores

@@ -3,6 +3,7 @@
 # One line a store says how it went; the exit status is 1 when any failed. Reports in out/tck-stores/STORE. Wants bin/ built.
 # LEASE is how long a proxy that was killed keeps its entities from its successor, which waits for it some thirty times; a database that is slower than that
 # to renew a lease has cases fail.
+# FOCUS chooses cases, as --focus does: FOCUS=es,ve,sto.
 # A store in memory is not judged on what outlives the proxy, so there "incomplete" passes when every case that applies passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -51,7 +52,7 @@ for store in "${stores[@]}"; do
   out="out/tck-stores/$store"
   rm -rf "$out"
   mkdir -p "$out"
-  env=() flags=()
+  env=() flags=(${FOCUS:+--focus "$FOCUS"})
   case "$store" in
   memory | embedded) ;;
   postgres)
@@ -71,7 +72,7 @@ for store in "${stores[@]}"; do
     ;;
   esac
   if [ -n "$server" ]; then
-    flags=(--few-namespaces --store-away "kill -USR1 $server; $(awaits away)" --store-back "kill -USR2 $server; $(awaits back)")
+    flags+=(--few-namespaces --store-away "kill -USR1 $server; $(awaits away)" --store-back "kill -USR2 $server; $(awaits back)")
   fi
   start=$SECONDS
   status=0

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/stateful-serverless/cloudstate/mockfunction/model"
+	actmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
 	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	vemodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/valueentity"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
@@ -41,6 +43,27 @@ func outageCases() []suite.Case {
 			ID: "sto/proxy/started-without-store", Title: "a proxy that is started while its store is away waits for it, live and not ready, and then serves",
 			Requirements: requires("STO-26"), Kind: suite.Proxy, Needs: needs, Timeout: outageTimeout, OwnTarget: true,
 			Run: func(ctx context.Context, t *suite.T) { startedWithout(own(ctx, t, suite.ModelFunction(), hasty...)) },
+		},
+		{
+			ID: "sto/proxy/actions-while-away", Title: "actions are served while the store is away",
+			Requirements: requires("STO-27"), Kind: suite.Proxy, Needs: []string{suite.Action, suite.NeedStoreControl}, Timeout: outageTimeout,
+			Run: func(ctx context.Context, t *suite.T) {
+				s := shared(ctx, t)
+				acts := func() {
+					for range 5 {
+						c := s.call("/"+model.ActionTwo+"/Call", &actmodel.OtherRequest{}, &actmodel.Response{})
+						c.replies("STO-27", &actmodel.Response{})
+					}
+				}
+				acts()
+				s.takeAway()
+				acts()
+				s.client = t.Client()
+				s.within(healBound, func() { s.becomes("STO-27", false) })
+				acts()
+				s.bringBack()
+				s.within(healBound, func() { s.becomes("STO-27", true) })
+			},
 		},
 	}
 }
