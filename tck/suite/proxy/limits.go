@@ -155,13 +155,13 @@ func settingsCase() suite.Case {
 		Requirements: requires("LIM-23"), Kind: suite.Proxy, Needs: []string{suite.EventSourced, suite.Action}, OwnTarget: true, Timeout: longTimeout,
 		Run: func(ctx context.Context, t *suite.T) {
 			s := own(ctx, t, suite.ModelFunction(),
-				"CLOUDSTATE_COMMAND_TIMEOUT=1s", "CLOUDSTATE_PASSIVATION_GRACE=300ms", "CLOUDSTATE_SHUTDOWN_TIMEOUT=300ms")
+				"CLOUDSTATE_COMMAND_TIMEOUT=2s", "CLOUDSTATE_PASSIVATION_GRACE=300ms", "CLOUDSTATE_SHUTDOWN_TIMEOUT=300ms")
 			soon := func(what string, wait func()) {
 				start := time.Now()
 				wait()
 				took := time.Since(start)
 				t.Require(took < within, suite.Failure{
-					Requirement: "LIM-23", Expected: what + " after 1 s at the most, as the environment says", Got: fmt.Sprintf("it took %s", took.Round(time.Millisecond)),
+					Requirement: "LIM-23", Expected: what + " after 2 s at the most, as the environment says", Got: fmt.Sprintf("it took %s", took.Round(time.Millisecond)),
 				})
 			}
 			i := s.entity(eventSourced, eventSourced.configured).put("ES-45")
