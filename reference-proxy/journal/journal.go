@@ -66,7 +66,8 @@ type Journal interface {
 
 	// Prune removes the events 1 to through for good, when a snapshot of the event
 	// through or a later one is present; otherwise the error is ErrConflict. Events
-	// removed before are passed over. The sequence goes on as if they were there.
+	// removed before are passed over, so that through 0 does nothing but check f. The
+	// sequence goes on as if they were there.
 	Prune(ctx context.Context, f Fence, id EntityID, through uint64) error
 
 	// Begin makes the journal of id begin behind the event through (1 or more, else ErrInvalid), as if the

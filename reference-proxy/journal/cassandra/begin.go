@@ -27,7 +27,7 @@ func (s *Store) Begin(ctx context.Context, f journal.Fence, id journal.EntityID,
 
 // add writes rec, with body, behind tail, which f's owner owns.
 func (s *Store) add(ctx context.Context, f journal.Fence, id journal.EntityID, tail, rec record, body []byte) error {
-	ctx, cancel := s.detached(ctx)
+	ctx, cancel := s.lasting(ctx, len(body))
 	defer cancel()
 	if err := s.writeRecord(ctx, id, &rec, body); err != nil {
 		if errors.Is(err, journal.ErrUnknownOutcome) {

@@ -141,7 +141,7 @@ func (s *Store) adopt(ctx context.Context, f journal.Fence, id journal.EntityID,
 	if tail.events == 0 {
 		adopted.origin = gen
 	}
-	ctx, cancel := s.detached(ctx)
+	ctx, cancel := s.lasting(ctx, len(body))
 	defer cancel()
 	// What is older than the record that is copied can be chosen no more wherever the copy is, and
 	// goes with the same mutation.

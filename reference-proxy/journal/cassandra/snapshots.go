@@ -103,7 +103,7 @@ func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.En
 		if from.first < before.mark.low.first {
 			from = before.mark.low
 		}
-		ctx, cancel := s.detached(ctx)
+		ctx, cancel := s.lasting(ctx, len(snap.Payload))
 		defer cancel()
 		var more []statement
 		if before.found && before.seq > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
@@ -102,6 +103,15 @@ func (s *Store) enter(ctx context.Context) (context.Context, func(), error) {
 // detached is ctx without its cancellation, for writes that have begun.
 func (s *Store) detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), s.options.Timeout)
+}
+
+// slowest is how many bytes a second a cluster that works writes at the least.
+const slowest = 1 << 20
+
+// lasting is detached for a write of size bytes: beyond one part it has a second more for each MiB.
+func (s *Store) lasting(ctx context.Context, size int) (context.Context, context.CancelFunc) {
+	more := time.Duration(max(0, size-partBytes)) * time.Second / slowest
+	return context.WithTimeout(context.WithoutCancel(ctx), s.options.Timeout+more)
 }
 
 // doubt is called after a write of unknown outcome: nothing that is written later has its

@@ -194,7 +194,7 @@ func (s *Store) put(ctx context.Context, f journal.Fence, id journal.EntityID, e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.detached(ctx)
+	ctx, cancel := s.lasting(ctx, len(body))
 	defer cancel()
 	next := storedValue{gen: generation{f.Token, s.version.Add(1)}, version: version, body: body}
 	next.origin = next.gen

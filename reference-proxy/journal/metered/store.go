@@ -18,6 +18,7 @@ type Store struct {
 	savingSnapshot, readingSnapshot                          *telemetry.Operation
 	getting, putting, deleting, adoptingValue                *telemetry.Operation
 	beginningLease, renewingLease, readingLease, endingLease *telemetry.Operation
+	beginning, listing                                       *telemetry.Operation
 	readingOwner, claiming, releasing                        *telemetry.Operation
 }
 
@@ -27,6 +28,7 @@ func New(s journal.Store, m *telemetry.StoreMetrics) *Store {
 	return &Store{
 		Store: s, bytes: m,
 		appending: op("append"), adopting: op("adopt"), reading: op("read"), pruning: op("prune"),
+		beginning: op("begin"), listing: op("list"),
 		savingSnapshot: op("save_snapshot"), readingSnapshot: op("latest_snapshot"),
 		getting: op("get_value"), putting: op("put_value"), deleting: op("delete_value"), adoptingValue: op("adopt_value"),
 		beginningLease: op("begin_lease"), renewingLease: op("renew_lease"), readingLease: op("read_lease"), endingLease: op("end_lease"),
@@ -78,6 +80,22 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 	err := s.Store.Prune(ctx, f, id, through)
 	end(s.pruning, began, err)
 	return err
+}
+
+// Begin implements journal.Journal.
+func (s *Store) Begin(ctx context.Context, f journal.Fence, id journal.EntityID, through uint64) error {
+	began := s.beginning.Begin()
+	err := s.Store.Begin(ctx, f, id, through)
+	end(s.beginning, began, err)
+	return err
+}
+
+// List implements journal.Catalog.
+func (s *Store) List(ctx context.Context, after journal.Cursor, most int) ([]journal.Listed, journal.Cursor, error) {
+	began := s.listing.Begin()
+	list, next, err := s.Store.List(ctx, after, most)
+	end(s.listing, began, err)
+	return list, next, err
 }
 
 // SaveSnapshot implements journal.Snapshots.

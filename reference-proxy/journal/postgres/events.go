@@ -225,8 +225,14 @@ func (s *Store) guarded(ctx context.Context, f journal.Fence, id journal.EntityI
 		newest, last, snapshot, pruned int64
 	)
 	key := keyOf(id)
+	size := 0
+	for _, arg := range args {
+		if b, ok := arg.([]byte); ok {
+			size += len(b)
+		}
+	}
 	err = s.transact(ctx, transaction{
-		shared: s.writeLocks(f), lazy: lazy,
+		shared: s.writeLocks(f), lazy: lazy, size: size,
 		steps: []step{{
 			sql:  sql,
 			args: append([]any{key[:], int64(f.Shard), tokenOf(f), string(f.Holder)}, args...),

@@ -111,15 +111,17 @@ func (s *Store) run(changes []*change) []error {
 func (s *Store) apply(ctx context.Context, changes []*change) error {
 	var events, values []*change
 	fences := make([]journal.Fence, 0, len(changes))
+	size := 0
 	for _, c := range changes {
 		fences = append(fences, c.fence)
+		size += c.size()
 		if c.kind == appendEvents {
 			events = append(events, c)
 		} else {
 			values = append(values, c)
 		}
 	}
-	t := transaction{shared: s.writeLocks(fences...), reset: func() {
+	t := transaction{shared: s.writeLocks(fences...), size: size, reset: func() {
 		for _, c := range changes {
 			c.err = nil
 		}

@@ -40,7 +40,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		options: o,
 		place:   placeOf(config.ConnConfig, o.Schema),
-		sql:     newStatements(o.Schema, o.Timeout),
+		sql:     newStatements(o.Schema),
 		pool:    pool,
 		dials:   dials,
 		others:  make(chan struct{}, o.MaxConns-o.Groups-1),

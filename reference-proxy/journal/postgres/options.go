@@ -43,8 +43,8 @@ type Options struct {
 	// 0: DefaultGroups, or 1 with the smallest pool. More make smaller groups, and so more work.
 	Groups int
 	// Timeout bounds every call's work with the server, waiting for a connection included, in
-	// steps of a millisecond; 0: DefaultTimeout. It must be longer than the largest write takes:
-	// hundreds of thousands of events at once take seconds.
+	// steps of a millisecond; 0: DefaultTimeout. A write of more than 4 MiB, to which each event adds
+	// 128 bytes, has a second more for each MiB beyond.
 	Timeout time.Duration
 	// AutoMigrate lets Open make or upgrade the schema, which takes the right to create tables.
 	AutoMigrate bool

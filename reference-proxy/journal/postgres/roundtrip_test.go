@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -185,5 +186,32 @@ func TestWhatWasNotSentIsSentAgain(t *testing.T) {
 		if err := s.Append(ctx, f, cart, i, entries("x")); err != nil {
 			t.Fatalf("append %d: %v", i, err)
 		}
+	}
+}
+
+// TestLargeWriteHasLonger: the time-out is for what is usual; a write of a hundred thousand events takes its time.
+func TestLargeWriteHasLonger(t *testing.T) {
+	o := fresh(database(t))
+	if err := migrateOnly(within(t), o); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, o)
+	f := claim(t, s, 1, "me")
+	s.options.Timeout = 100 * time.Millisecond
+	const events = 200_000
+	many := make([]journal.Entry, events)
+	for i := range many {
+		many[i].Payload = []byte{1}
+	}
+	began := time.Now()
+	if err := s.Append(within(t), f, cart, 0, many); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d events in %v", events, time.Since(began).Round(time.Millisecond))
+	if got := s.limit(transaction{size: maxGroupBytes}); got != s.options.Timeout {
+		t.Errorf("a usual group has %v", got)
+	}
+	if got := s.limit(transaction{size: maxGroupBytes + 3<<20}); got != s.options.Timeout+3*time.Second {
+		t.Errorf("3 MiB more have %v", got)
 	}
 }

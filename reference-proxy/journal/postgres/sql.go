@@ -3,10 +3,9 @@ package postgres
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
-// statements holds every statement's text, with the schema's name and the time-out put in:
+// statements holds every statement's text, with the schema's name put in:
 // a constant text is prepared once a connection.
 type statements struct {
 	begin, beginLazy string
@@ -20,9 +19,9 @@ type statements struct {
 	readOwner, claim, release                   string
 }
 
-func newStatements(schema string, timeout time.Duration) statements {
+func newStatements(schema string) statements {
 	text := func(sql string) string {
-		return strings.NewReplacer("{s}", `"`+schema+`"`, "{timeout}", fmt.Sprint(timeout.Milliseconds())).Replace(sql)
+		return strings.ReplaceAll(sql, "{s}", `"`+schema+`"`)
 	}
 	return statements{
 		begin:      text(fmt.Sprintf(sqlBegin, sqlDurable)),
@@ -55,8 +54,8 @@ func newStatements(schema string, timeout time.Duration) statements {
 const sqlBegin = `
 SELECT
 	set_config('plan_cache_mode', 'force_generic_plan', true),
-	set_config('lock_timeout', '{timeout}', true),
-	set_config('statement_timeout', '{timeout}', true),
+	set_config('lock_timeout', $3, true),
+	set_config('statement_timeout', $3, true),
 	%s,
 	(SELECT count(pg_advisory_xact_lock_shared(k)) FROM unnest($1::bigint[]) AS k),
 	(SELECT count(pg_advisory_xact_lock(k)) FROM unnest($2::bigint[]) AS k)`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,9 @@ type transaction struct {
 	// shared and exclusive are the advisory locks to take first, shared ones in ascending order.
 	shared, exclusive []int64
 	// lazy lets the transaction return before it is on the disk.
-	lazy  bool
+	lazy bool
+	// size is roughly how many bytes it writes; 0 for few.
+	size  int
 	steps []step
 	// reset, if set, is called before each attempt: it forgets what rows of an earlier one said.
 	reset func()
@@ -40,7 +43,7 @@ type step struct {
 
 // transact carries t out. A nil error means committed.
 func (s *Store) transact(ctx context.Context, t transaction) error {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limit(t))
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
@@ -50,6 +53,15 @@ func (s *Store) transact(ctx context.Context, t transaction) error {
 		}
 		pause *= 2
 	}
+}
+
+// slowest is how many bytes a second a server that works writes at the least.
+const slowest = 1 << 20
+
+// limit bounds t: by the store's time-out, and longer for what is larger than a group may be.
+func (s *Store) limit(t transaction) time.Duration {
+	more := time.Duration(max(0, t.size-maxGroupBytes)) * time.Second / slowest
+	return s.options.Timeout + more.Truncate(time.Millisecond)
 }
 
 // wait returns after about d, and false if ctx ended first.
@@ -100,7 +112,7 @@ func (s *Store) batch(t transaction) *pgx.Batch {
 	if t.lazy {
 		begin = s.sql.beginLazy
 	}
-	b.Queue(begin, keys(t.shared), keys(t.exclusive))
+	b.Queue(begin, keys(t.shared), keys(t.exclusive), strconv.FormatInt(s.limit(t).Milliseconds(), 10))
 	for _, st := range t.steps {
 		q := b.Queue(st.sql, st.args...)
 		if st.row != nil {
