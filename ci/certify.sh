@@ -3,16 +3,16 @@
 # Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
 # missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
 # together say. Exit status 0: every step that ran now passed.
-# Shorter, to try it out: CUTS, DISK_FILLS, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
+# Shorter, to try it out: CUTS, DISK_FILLS, OUTAGES, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS. The summary tells which lengths were used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill store-faults power-cuts full-disk fuzz tck tck-stores mutants tck-foreign bench)
-KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}"
+all=(test kill store-faults power-cuts full-disk outages fuzz tck tck-stores mutants tck-foreign bench)
+KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}" OUTAGES="${OUTAGES:-10}"
 CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
 FAULT_SECONDS="${FAULT_SECONDS:-180}" FAULT_SEEDS="${FAULT_SEEDS:-1 2 3}"
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$CERTIFY_FUZZTIME/$TCK_RUNS/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/60s/10/180/1 2 3" ]; then
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$TCK_RUNS/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/10/180/1 2 3" ]; then
   length=" (lengths changed)"
 fi
 
@@ -24,6 +24,7 @@ what() {
     store-faults) echo "two owners, and every fault, for $FAULT_SECONDS s each, on PostgreSQL, one Cassandra node and three, with seeds $FAULT_SEEDS" ;;
     power-cuts) echo "$CUTS power cuts of the embedded store" ;;
     full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
+    outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
     tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
     bench) echo "make bench, each target held" ;;
@@ -49,6 +50,9 @@ perform() {
       done
       ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;
+    outages)
+      CLOUDSTATE_OUTAGES="$OUTAGES" go test -count=1 -v -timeout 60m -run '^TestOutage$' ./reference-proxy/cmd/cloudstate-proxy
+      ;;
     full-disk)
       CLOUDSTATE_DISK_FILLS="$DISK_FILLS" \
         go test -count=1 -v -timeout 30m -run '^TestFullDisk$' ./reference-proxy/cmd/cloudstate-proxy
@@ -69,6 +73,7 @@ figures() {
     full-disk) pattern='the disk was filled|read back|answers: ' ;;
     store-faults) pattern='(two owners|faults) on ' lines=60 ;;
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
+    outages) pattern='[0-9]+ outages: ' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
     tck) pattern='^== tck: ' ;;
     tck-stores) pattern='^== tck over ' ;;

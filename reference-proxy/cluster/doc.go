@@ -9,7 +9,7 @@
 // # One lease a node
 //
 // A [Local] goes by a holder's name that nobody ever had, and keeps one lease under it,
-// however many shards it owns: it renews it every third of its length. A shard is
+// however many shards it owns: it renews it every third of its length, or a little sooner. A shard is
 // claimed when it is first needed. One that is another holder's can be claimed when that
 // holder's lease has ended. Whoever wants it watches the holder: when the beat of
 // its lease moves, the holder is alive, and the shard is refused (journal.ErrHeld); when it

@@ -66,7 +66,7 @@ type Journal interface {
 
 	// Prune removes the events 1 to through for good, when a snapshot of the event
 	// through or a later one is present; otherwise the error is ErrConflict. Events
-	// removed before are passed over, so that through 0 does nothing but check f. The
+	// removed before are passed over, so that through 0 removes nothing. The
 	// sequence goes on as if they were there.
 	Prune(ctx context.Context, f Fence, id EntityID, through uint64) error
 

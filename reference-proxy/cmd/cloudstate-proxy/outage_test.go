@@ -69,6 +69,8 @@ func outages(t *testing.T, server database, rounds int, args ...string) {
 		o.during("paused", server.Pause, func(context.Context) error { return server.Resume() })
 		o.during("killed", func() error { server.Kill(); return nil }, server.Restart)
 	}
+	t.Logf("%d outages: %d calls refused, none lost; not ready after %v at the longest, ready again after %v",
+		2*rounds, o.refused, o.noticed.Round(time.Millisecond), o.healed.Round(time.Millisecond))
 	if code := p.terminate(); code != 0 {
 		t.Errorf("it ended with status %d", code)
 	}
@@ -79,6 +81,9 @@ type outage struct {
 	process *process
 	client  shoppingcart.ShoppingCartClient
 	added   int // to the cart "warm"
+
+	refused         int
+	noticed, healed time.Duration // the longest
 }
 
 // callLimit is a caller's deadline: longer than the store's time-out, so that an answer is owed before it.
@@ -98,7 +103,9 @@ func (o *outage) during(what string, take func() error, back func(context.Contex
 	}
 	calls := o.knock(ctx, "cold "+what)
 	await(o.t, "the proxy to be no longer ready", func() bool { return o.process.probe("/ready") == http.StatusServiceUnavailable })
-	o.t.Logf("%s: not ready %v after it", what, time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	o.noticed = max(o.noticed, took)
+	o.t.Logf("%s: not ready %v after it", what, took.Round(time.Millisecond))
 	if _, body := o.process.answer("/ready"); !strings.Contains(body, "the store cannot be used: this node holds no lease with it: ") || len(body) < 100 {
 		o.t.Errorf("%s: /ready says %q, which is no reason", what, body)
 	}
@@ -109,6 +116,7 @@ func (o *outage) during(what string, take func() error, back func(context.Contex
 		if r := <-done; status.Code(r.err) != codes.Unavailable || status.Convert(r.err).Message() == "" || r.after > callLimit*3/4 {
 			o.t.Errorf("%s: %s was told %v after %v, want UNAVAILABLE with a reason", what, r.who, r.err, r.after)
 		} else {
+			o.refused++
 			o.t.Logf("%s: %s was told %q after %v", what, r.who, status.Convert(r.err).Message(), r.after.Round(time.Millisecond))
 		}
 	}
@@ -120,7 +128,9 @@ func (o *outage) during(what string, take func() error, back func(context.Contex
 	}
 	began = time.Now()
 	await(o.t, "the proxy to be ready again", func() bool { return o.process.probe("/ready") == http.StatusOK })
-	o.t.Logf("%s: ready %v after the store was back", what, time.Since(began).Round(time.Millisecond))
+	took = time.Since(began)
+	o.healed = max(o.healed, took)
+	o.t.Logf("%s: ready %v after the store was back", what, took.Round(time.Millisecond))
 	o.settle(ctx)
 }
 

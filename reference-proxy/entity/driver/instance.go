@@ -274,10 +274,11 @@ func (in *instance) storeFailed(err error) {
 	}
 	leftOut := 0
 	if !lasting(err) {
-		admitted := false
-		if leftOut, admitted = in.host.complaints.admit(time.Now()); !admitted {
+		n, admitted := in.host.complaints.admit(time.Now())
+		if !admitted {
 			return
 		}
+		leftOut = n
 	}
 	level := slog.LevelError
 	if errors.Is(err, journal.ErrHeld) || errors.Is(err, journal.ErrFenced) || errors.Is(err, errTakenOver) {

@@ -20,9 +20,10 @@ func TestPausesGrow(t *testing.T) {
 		if rest := b.Rest(); rest > 0 {
 			t.Errorf("a rest of %v before any failure", rest)
 		}
-		for i, want := range []time.Duration{10, 20, 40, 65, 65} {
+		for i, ms := range []int{10, 20, 40, 65, 65} {
+			want := time.Duration(ms) * time.Millisecond
 			got := b.Failed()
-			if want *= time.Millisecond; got != want || b.Rest() != want {
+			if got != want || b.Rest() != want {
 				t.Errorf("after failure %d: %v, then %v, want %v", i+1, got, b.Rest(), want)
 			}
 			pass(want / 2)

@@ -339,33 +339,3 @@ func TestLocalDomain(t *testing.T) {
 	w.append(entity(t), 0, "one")
 	same(t, "events", texts(t, open(t, o), entity(t), 0), "one")
 }
-
-// TestLogin: a wrong password, a user without rights, and neither shows a secret.
-func TestLogin(t *testing.T) {
-	c := server.Run(t, server.Options{Authentication: true, TLS: false, HeapMB: 320})
-	o := fresh(t, c)
-	ctx := within(t)
-	wrong := o
-	wrong.Password = "not-the-secret"
-	err := justOpen(ctx, wrong)
-	if !errors.Is(err, cassandra.ErrCredentials) || strings.Contains(err.Error(), "not-the-secret") {
-		t.Errorf("wrong password: %v", err)
-	}
-	t.Log(err)
-	none := o
-	none.Username = ""
-	if err := justOpen(ctx, none); !errors.Is(err, cassandra.ErrCredentials) {
-		t.Errorf("no user: %v", err)
-	}
-	session := raw(t, c, o)
-	if err := session.Query("CREATE ROLE weak WITH PASSWORD = 'weak-secret' AND LOGIN = true").ExecContext(ctx); err != nil {
-		t.Fatal(err)
-	}
-	weak := o
-	weak.Username, weak.Password = "weak", "weak-secret"
-	err = justOpen(ctx, weak)
-	if !errors.Is(err, cassandra.ErrRights) || strings.Contains(err.Error(), "weak-secret") {
-		t.Errorf("no rights: %v", err)
-	}
-	t.Log(err)
-}

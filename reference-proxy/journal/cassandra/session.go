@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -147,6 +148,8 @@ func explain(o Options, doing string, err error) error {
 	case errors.As(err, new(*gocql.RequestErrCredentials)) || strings.Contains(text, "username") && strings.Contains(text, "password") ||
 		strings.Contains(text, "authentication required"):
 		return fmt.Errorf("%w: %s: check user name and password: %w", ErrCredentials, at, err)
+	case strings.Contains(text, "not permitted to log in"):
+		return fmt.Errorf("%w: %s: %w; ALTER ROLE ... WITH LOGIN = true, or give another user", ErrCredentials, at, err)
 	case errors.As(err, new(*gocql.RequestErrUnauthorized)):
 		return fmt.Errorf("%w: %s: %w; the store needs SELECT and MODIFY on its keyspace, and `store migrate` CREATE", ErrRights, at, err)
 	case errors.As(err, &invalid) && (strings.Contains(text, "does not exist") || strings.Contains(text, "unconfigured table")) || strings.Contains(text, "does not exist"),
@@ -157,8 +160,24 @@ func explain(o Options, doing string, err error) error {
 	case invalid != nil:
 		return fmt.Errorf("%s: %w", at, err)
 	default:
-		return fmt.Errorf("%w: %s: %w", journal.ErrUnavailable, at, err)
+		return fmt.Errorf("%w: %s: %w%s", journal.ErrUnavailable, at, err, o.aboutTLS(err))
 	}
+}
+
+// aboutTLS is what an error of the connection says about TLS, as words to go on with; "" for nothing.
+func (o Options) aboutTLS(err error) string {
+	text := err.Error()
+	switch {
+	case o.TLS == nil && (errors.Is(err, io.EOF) || strings.Contains(text, "connection reset") || strings.HasSuffix(text, "EOF")):
+		return "; the node ended the connection: if it admits clients with TLS only, turn that on (--cassandra-tls)"
+	case strings.Contains(text, "does not look like a TLS handshake"):
+		return "; the node speaks no TLS: have it do so, or turn TLS off here (--no-cassandra-tls)"
+	case strings.Contains(text, "tls: failed to verify certificate"):
+		return "; name the authority that signed the node's certificate (--cassandra-tls-ca), and the node by a name or address that is in it"
+	case strings.Contains(text, "remote error: tls:"):
+		return "; the node refused the TLS of this side: if it asks for a certificate, give one (--cassandra-tls-cert, --cassandra-tls-key)"
+	}
+	return ""
 }
 
 // driverLog passes on what the driver reports.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -73,7 +74,7 @@ func (p place) String() string {
 func (p place) explain(err error) error {
 	refused := refusal(err)
 	if refused == nil {
-		return fmt.Errorf("%w: %v: %w", journal.ErrUnavailable, p, err)
+		return fmt.Errorf("%w: %v: %w%s", journal.ErrUnavailable, p, err, aboutTLS(err))
 	}
 	meaning, mend := journal.ErrUnavailable, ""
 	switch refused.Code {
@@ -102,6 +103,18 @@ func (p place) explain(err error) error {
 		return fmt.Errorf("%w: %v: %w", meaning, p, err)
 	}
 	return fmt.Errorf("%w: %v: %w; %s", meaning, p, err, mend)
+}
+
+// aboutTLS is what an error of the connection says about TLS, as words to go on with; "" for nothing.
+func aboutTLS(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "server refused TLS connection"):
+		return "; have the server use TLS (ssl = on), or say sslmode=disable in the URL"
+	case strings.Contains(text, "tls: failed to verify certificate"):
+		return "; name the authority that signed the server's certificate with sslrootcert in the URL, and the server by a name that is in it"
+	}
+	return ""
 }
 
 func (p place) migrateFirst() string {
