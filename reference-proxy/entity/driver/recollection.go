@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
@@ -30,8 +31,12 @@ func (in *instance) recall(i *entity.Instruction) {
 	}
 	if err != nil {
 		// What the instance holds is not in doubt, and other commands go on.
-		in.host.log.Error("it cannot be told whether a command with an idempotency key was carried out before; it is not sent",
-			"service", in.typ.Service, "entity", in.id.Key, "error", err)
+		if damaged(err) {
+			in.host.quarantine.met(in.typ.Service, in.id, err)
+		} else if leftOut, admitted := in.host.complaints.admit(time.Now()); admitted {
+			in.host.log.Error("it cannot be told whether a command with an idempotency key was carried out before; it is not sent",
+				"service", in.typ.Service, "entity", in.id.Key, "error", err, "left_out", leftOut)
+		}
 		outcome = &entity.Outcome{Fault: in.recallFault(err, in.typ.kind.protocol().Texts().Load)}
 	}
 	in.mu.Lock()
