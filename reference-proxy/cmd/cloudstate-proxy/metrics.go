@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/cluster"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/config"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/telemetry"
 )
 
@@ -44,12 +45,17 @@ func newMetrics(p *proxy) *metrics {
 		state(func(s cluster.State) float64 { return float64(s.Losses) }))
 	m.Gauge("cloudstate_shards_owned", "Shards that the proxy owns.",
 		state(func(s cluster.State) float64 { return float64(s.Shards) }))
-	m.Gauge("cloudstate_entity_instances", "Entity instances that are active.", func() float64 {
-		if host := p.host.Load(); host != nil {
-			return float64(host.Active())
+	entities := func(read func(*driver.Host) int) func() float64 {
+		return func() float64 {
+			if host := p.host.Load(); host != nil {
+				return float64(read(host))
+			}
+			return 0
 		}
-		return 0
-	})
+	}
+	m.Gauge("cloudstate_entity_instances", "Entity instances that are active.", entities((*driver.Host).Active))
+	m.Gauge("cloudstate_entities_quarantined", "Entities that are refused, because what is stored of them is damaged.",
+		entities(func(h *driver.Host) int { return len(h.Quarantined()) }))
 	observe := m.Histogram("cloudstate_replay_events", "Events that an event sourced instance was brought up to date with, besides its snapshot.", replayBuckets)
 	m.replayed = func(events uint64) { observe(float64(events)) }
 	return m
