@@ -207,7 +207,7 @@ func edited(t *testing.T, ids ...string) string {
 // bites carries trials out with a proxy that is broken until one finds a fault that says so.
 func bites(t *testing.T, tr trial, says ...string) {
 	t.Helper()
-	const attempts = 5
+	const attempts = 8 // one of two or three finds it
 	for range attempts {
 		for _, f := range tr.run(t) {
 			for _, part := range says {
