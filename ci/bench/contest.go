@@ -40,7 +40,7 @@ var databases = []database{
 		args:  []string{"postgres"},
 		where: func(line string) string { return line },
 		flags: func(where string) []string {
-			return []string{"--store", "postgres", "--postgres-url", where, "--store-auto-migrate"}
+			return []string{"--store", "postgres", "--postgres-url", where}
 		},
 	},
 	{
@@ -52,10 +52,13 @@ var databases = []database{
 			return host
 		},
 		flags: func(where string) []string {
-			return []string{"--store", "cassandra", "--cassandra-hosts", where, "--cassandra-replication", "1", "--store-auto-migrate"}
+			return []string{"--store", "cassandra", "--cassandra-hosts", where, "--cassandra-replication", "1"}
 		},
 	},
 }
+
+// patient makes a proxy wait, on a machine that has other things to do, rather than take its database for dead.
+var patient = []string{"--store-auto-migrate", "--store-timeout", "1m", "--lease-duration", "1m"}
 
 func databaseNamed(name string) *database {
 	for i := range databases {

@@ -87,7 +87,7 @@ const (
 	byStore  = "store"
 	byDriver = "driver"
 	// entitiesPerCaller is how many entities there are for each caller, so that callers seldom wait for one another.
-	entitiesPerCaller = 16
+	entitiesPerCaller = 8
 )
 
 // measureStores measures every database that the settings name.
@@ -157,7 +157,7 @@ func newArena(ctx context.Context, sys *system, d *database) (*arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := sys.proxyWith(ctx, string(d.name), d.flags(where), portOf(function.addr))
+	p, err := sys.proxyWith(ctx, string(d.name), append(d.flags(where), patient...), portOf(function.addr))
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (a *arena) warmUp(ctx context.Context, s *settings) error {
 		most = max(most, callers)
 	}
 	a.items = newItems(entitiesPerCaller * most)
-	if err := a.proxy.client.each(ctx, writeMethod, a.items, most); err != nil {
+	if err := a.proxy.client.each(ctx, writeMethod, a.items, min(most, 64)); err != nil {
 		return err
 	}
 	for began := time.Now(); time.Since(began) < s.StoreWarmUp; {
