@@ -22,7 +22,7 @@ type failure struct {
 	once  sync.Once
 	err   atomic.Pointer[error]
 	told  atomic.Pointer[string] // the damage that was logged last
-	tried atomic.Int64 // when background was logged last, in nanoseconds of Unix time
+	tried atomic.Int64           // when background was logged last, in nanoseconds of Unix time
 }
 
 var _ pebble.Logger = (*failure)(nil)
