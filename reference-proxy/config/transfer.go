@@ -81,7 +81,7 @@ Exit status: 0 nothing is damaged, 1 something is, or could not be read, 2 a set
 }
 
 // transfer is what the command line says to the command.
-func (s *storeCommand) transfer(command Command) (t Transfer, err error) {
+func (s storeCommand) transfer(command Command) (t Transfer, err error) {
 	var which whichFlags
 	switch command {
 	case StoreExport:

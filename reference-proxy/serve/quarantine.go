@@ -63,5 +63,5 @@ func answerJSON(w http.ResponseWriter, code int, what any) {
 	w.WriteHeader(code)
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	_ = e.Encode(what) // whoever asked may have gone
+	_ = e.Encode(what) //nolint:errchkjson // its types are few and can be encoded; whoever asked may have gone
 }

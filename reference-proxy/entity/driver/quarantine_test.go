@@ -31,16 +31,16 @@ func TestQuarantine(t *testing.T) {
 		}
 		refused(1)
 		refused(1)
-		time.Sleep(quarantineFirst - time.Nanosecond)
+		pass(quarantineFirst - time.Nanosecond)
 		refused(1)
-		time.Sleep(time.Nanosecond)
+		pass(time.Nanosecond)
 		refused(2)
-		time.Sleep(2*quarantineFirst - time.Nanosecond)
+		pass(2*quarantineFirst - time.Nanosecond)
 		refused(2)
-		time.Sleep(time.Nanosecond)
+		pass(time.Nanosecond)
 		refused(3)
 		for range 20 {
-			time.Sleep(quarantineMost)
+			pass(quarantineMost)
 			wantFault(t, <-r.call(t.Context(), "e", "1", nil), entity.FaultDamaged, damagedText)
 		}
 		refused(23) // the pause has a bound

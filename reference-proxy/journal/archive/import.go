@@ -36,7 +36,7 @@ type Imported struct {
 	LeftOut uint64
 }
 
-// ErrDiffers: an entity is in the store already, and with other content.
+// ErrDiffers says that an entity is in the store already, and with other content.
 var ErrDiffers = errors.New("archive: the store has something else")
 
 // RefusedError says why an entity was refused: ErrDiffers, journal.ErrHeld or another error of the store

@@ -231,7 +231,7 @@ func (r *Reader) check(it Item) error {
 	if r.entity == nil && (it.Event != nil || it.Snapshot != nil || it.Value != nil) {
 		return errors.New("it belongs to no entity")
 	}
-	next := stageNone
+	var next stage
 	switch {
 	case it.Entity != nil:
 		if err := journal.CheckWrite(it.Entity.ID, it.Entity.Pruned); err != nil {

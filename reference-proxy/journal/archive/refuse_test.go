@@ -163,7 +163,7 @@ func TestLongEntity(t *testing.T) {
 	for i := range stores {
 		s, err := pebble.Open(t.TempDir(), pebble.Options{DangerouslyNoSync: true, Logger: slog.New(slog.DiscardHandler)})
 		must(t, err)
-		defer func() { must(t, s.Close()) }()
+		t.Cleanup(func() { must(t, s.Close()) })
 		stores[i] = own(t, s)
 	}
 	batch := make([]journal.Entry, 1000)

@@ -95,7 +95,7 @@ func (l *lister) seek(i int) error {
 			return nil
 		}
 		l.cursor.blocked[i] = l.readable(p, from)
-		return l.store.trouble(journal.EntityID{}, fmt.Errorf("%w; %s", err, l.cursor.missed(i, p.kind)))
+		return l.store.trouble(journal.EntityID{}, fmt.Errorf("%s: %w", l.cursor.missed(i, p.kind), err))
 	}
 	loc, err := parseKey(p.it.Key())
 	if err != nil {
@@ -106,22 +106,52 @@ func (l *lister) seek(i int) error {
 	return nil
 }
 
-// maxProbes bounds the search for the next place that can be read.
-const maxProbes = 10_000
+// finer is how many bytes more than those of the key before it the place is looked for where rows can be
+// read again.
+const finer = 16
 
-// readable looks for the next place behind from at which rows can be read: it tries all
-// longer and longer steps ahead.
+// readable looks for the first place behind from at which rows can be read: what lies between is
+// one damaged block, or a few. Keys that begin with more and more of from are tried from the longest beginning
+// on, until the last of them can be read; where between them reading begins is then found by halving, byte after byte.
 func (l *lister) readable(p *place, from []byte) block {
-	probes := 0
-	for n := len(from); n > 0; n-- {
-		for b := int(from[n-1]) + 1; b <= 0xFF; b++ {
-			if probes++; probes > maxProbes {
-				return block{whole: true}
+	readable := func(key []byte) bool {
+		// One that failed may do so again for what it did not look at.
+		it, err := l.store.db.NewIter(&pebble.IterOptions{LowerBound: []byte{byte(p.kind)}, UpperBound: []byte{byte(p.kind) + 1}})
+		if err != nil {
+			return false
+		}
+		_ = it.SeekGE(append([]byte{byte(p.kind)}, key...))
+		return it.Close() == nil
+	}
+	for n := max(1, len(from)); n > 0; n-- {
+		prefix, low := []byte(nil), -1 // low cannot be read, as far as is known
+		if len(from) > 0 {
+			prefix, low = bytes.Clone(from[:n-1]), int(from[n-1])
+		}
+		if low == 0xFF || !readable(append(prefix, 0xFF)) {
+			continue
+		}
+		var found []byte
+		for range finer {
+			high := 0xFF // can be read
+			for high-low > 1 {
+				if middle := (low + high) / 2; readable(append(prefix, byte(middle))) {
+					high = middle
+				} else {
+					low = middle
+				}
 			}
-			try := append(bytes.Clone(from[:n-1]), byte(b))
-			if p.it.SeekGE(append([]byte{byte(p.kind)}, try...)) || p.it.Error() == nil {
-				return block{from: try}
+			found = append(bytes.Clone(prefix), byte(high))
+			if low < 0 {
+				break // all that begins with prefix can be read
 			}
+			prefix = append(prefix, byte(low))
+			if low = -1; !readable(append(prefix, 0xFF)) {
+				break
+			}
+		}
+		if bytes.Compare(found, from) > 0 {
+			return block{from: found}
 		}
 	}
 	return block{whole: true}
