@@ -100,7 +100,7 @@ func (l *lister) seek(i int) error {
 	loc, err := parseKey(p.it.Key())
 	if err != nil {
 		l.cursor.blocked[i] = block{from: append(bytes.Clone(p.it.Key()[1:]), 0)}
-		return l.store.damage(journal.EntityID{}, err, "the key of an %s", p.kind)
+		return l.store.damage(journal.EntityID{}, err, "a key among the %ss", p.kind)
 	}
 	p.id, p.encoded = loc.id, entityKey(p.kind, loc.id)[1:]
 	return nil

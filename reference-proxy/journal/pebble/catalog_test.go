@@ -29,7 +29,9 @@ func TestListingGoesRoundDamage(t *testing.T) {
 	}
 	const entities = 60
 	rng := rand.New(rand.NewPCG(1, 2))
-	id := func(n int) journal.EntityID { return journal.EntityID{Namespace: "carts", Key: fmt.Sprintf("cart-%03d", n)} }
+	id := func(n int) journal.EntityID {
+		return journal.EntityID{Namespace: "carts", Key: fmt.Sprintf("cart-%03d", n)}
+	}
 	for n := range entities {
 		noise := make([]byte, 8000)
 		for i := range noise {
@@ -59,7 +61,7 @@ func TestListingGoesRoundDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = s.Close() }()
-			for _, page := range []int{0, 1, 7} {
+			for _, page := range []int{0, 7} {
 				seen := map[journal.EntityID]int{}
 				told := 0
 				for after := journal.Cursor(""); ; {

@@ -45,9 +45,9 @@ func (c *cursor) missed(i int, k kind) string {
 		behind = "behind " + loc.id.String()
 	}
 	if c.blocked[i].whole {
-		return fmt.Sprintf("the entities with an %s %s cannot be listed", k, behind)
+		return fmt.Sprintf("the entities with %ss %s cannot be listed", k, behind)
 	}
-	return fmt.Sprintf("some of the entities with an %s %s cannot be listed", k, behind)
+	return fmt.Sprintf("some of the entities with %ss %s cannot be listed", k, behind)
 }
 
 // encode returns c for a caller: for each kind 0, or 1 and where it is blocked to, or 2; then the id.
