@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/pebble"
@@ -122,10 +123,34 @@ func TestMarkerGone(t *testing.T) {
 	refusedToOpen(t, dir, journal.ErrFormat, "FORMAT")
 }
 
+// settled waits until the store that has dir open has removed the options of the session before, which Pebble does in the
+// background.
+func settled(t *testing.T, dir string) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for {
+		old, err := filepath.Glob(filepath.Join(dir, "db", "OPTIONS-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(old) == 1 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("the files do not come to rest: %v", old)
+		}
+	}
+}
+
 func TestInUse(t *testing.T) {
 	t.Run("by this process", func(t *testing.T) {
 		dir := t.TempDir()
 		open(t, dir, options(t, nil))
+		settled(t, dir)
 		refusedToOpen(t, dir, journal.ErrInUse, "another proxy")
 	})
 	t.Run("by another process", func(t *testing.T) {
@@ -146,6 +171,7 @@ func TestInUse(t *testing.T) {
 		if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
 			t.Fatalf("%q, %v", line, err)
 		}
+		settled(t, dir)
 		refusedToOpen(t, dir, journal.ErrInUse, "another proxy")
 		if err := stdin.Close(); err != nil {
 			t.Fatal(err)
