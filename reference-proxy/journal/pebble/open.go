@@ -72,7 +72,9 @@ func (s *Store) openEngine(o Options) error {
 			BackgroundError: s.background,
 			// Without this Pebble ends the process: a damaged file costs the entities in
 			// it, not the others.
-			DataCorruption: func(info pebble.DataCorruptionInfo) { s.damaged("damaged: " + info.Path + ": " + oneLine{info.Details}.Error()) },
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.damaged("damaged: " + info.Path + ": " + oneLine{info.Details}.Error())
+			},
 		},
 	}
 	for i := range po.Levels {
