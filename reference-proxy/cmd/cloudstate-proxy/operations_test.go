@@ -214,6 +214,14 @@ func damageAndMend(t *testing.T, environ, args []string, harms []harm) {
 			t.Errorf("%s, mended: %v", h.cart, err)
 		}
 	}
+	// The entities belong to the running proxy; where the store is one process's, all of it does.
+	owned := "a running proxy owns it: stop the proxies"
+	if embedded {
+		owned = "store in use by another proxy"
+	}
+	if code, said := command(t, os.Environ(), append([]string{"store", "import", "--file=" + file}, args...)...); code != 1 || !strings.Contains(said, owned) {
+		t.Errorf("import beside a running proxy: status %d, %s", code, said)
+	}
 	if _, body := p.answer("/quarantine"); strings.Contains(body, "entityId") {
 		t.Errorf("still listed: %s", body)
 	}
