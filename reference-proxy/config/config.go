@@ -21,7 +21,7 @@ type Config struct {
 	ShutdownTimeout      time.Duration `name:"shutdown-timeout" default:"10s" environ:"CLOUDSTATE_SHUTDOWN_TIMEOUT" min:"0s" max:"1h" group:"clients" placeholder:"TIME" help:"How long calls in progress may still take when the proxy is asked to stop; 0s ends them at once."`
 
 	ManagementHost string `name:"management-host" default:"0.0.0.0" environ:"MANAGEMENT_HOST" group:"management" placeholder:"HOST" help:"Address of the probes and metrics."`
-	ManagementPort int    `name:"management-port" default:"8558" environ:"MANAGEMENT_PORT" min:"0" max:"65535" group:"management" placeholder:"PORT" help:"Port of the probes /live, /alive and /ready, and of /metrics; 0 turns them off."`
+	ManagementPort int    `name:"management-port" default:"8558" environ:"MANAGEMENT_PORT" min:"0" max:"65535" group:"management" placeholder:"PORT" help:"Port of the probes /live, /alive and /ready, of /metrics, and of /quarantine, the list of damaged entities; 0 turns them off."`
 
 	UserFunctionHost           string        `name:"user-function-host" default:"127.0.0.1" environ:"USER_FUNCTION_HOST" group:"function" placeholder:"HOST" help:"Where the user function listens."`
 	UserFunctionPort           int           `name:"user-function-port" default:"8080" environ:"USER_FUNCTION_PORT" min:"1" max:"65535" group:"function" placeholder:"PORT" help:"Port of the user function."`
