@@ -26,8 +26,9 @@ var sinceJavaLibrary = map[string]string{
 	"field cloudstate.ServiceInfo.protocol_minor_version": "extra: 7 int32",
 	// It let a failure ask for a restart.
 	"field cloudstate.Failure.restart": "extra: 3 bool",
-	// Our extension.
+	// Our extensions.
 	"field cloudstate.Failure.grpc_status_code": "extra: 4 int32",
+	"field cloudstate.ProxyInfo.extensions":     "extra: 6 string repeated",
 }
 
 // entityKeyOfJavaLibrary is the other number of the entity key: the library's copy of entity_key.proto has what

@@ -37,6 +37,8 @@ var roots = []string{"protocol", "frontend", "tck", "example"}
 var extensions = facts{
 	// The status code of a failure that the user function states; without it every failure is UNKNOWN to the client.
 	"field cloudstate.Failure.grpc_status_code": "4 int32",
+	// The optional profiles that a proxy offers; without it, none.
+	"field cloudstate.ProxyInfo.extensions": "6 string repeated",
 }
 
 // TestFilesKeepTheWire compiles the .proto files and holds them, both ways, against the recorded facts.
