@@ -205,18 +205,19 @@ func TestIndexIsTheWindow(t *testing.T) {
 }
 
 // A value remembers the last MaxRecent keyed commands of the window, their answers within MaxRecentBytes, over puts
-// with and without a key (IDEM-08).
+// with and without a key (IDEM-08). No answer of at most 1 KiB is forgotten, whatever long ones come with it (IDEM-10).
 func TestNextNote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		window := rapid.IntRange(1, 100).Draw(t, "window")
 		var note []byte
-		made := map[string]uint64{}
+		made, sizes := map[string]uint64{}, map[string]int{}
 		var order []string
 		for version := uint64(1); version <= uint64(rapid.IntRange(1, 120).Draw(t, "puts")); version++ {
 			var r *Remembered
 			if rapid.IntRange(0, 3).Draw(t, "keyed") > 0 {
 				key := fmt.Sprint("k", version)
-				r = keyedCommand(key, "p").remember(Outcome{Reply: &Reply{Payload: make([]byte, rapid.SampledFrom([]int{0, 10, 1000, 20000, 40000}).Draw(t, "size"))}})
+				sizes[key] = rapid.SampledFrom([]int{0, 10, 1000, 1 << 10, 20000, 32000, 40000}).Draw(t, "size")
+				r = keyedCommand(key, "p").remember(Outcome{Reply: &Reply{TypeURL: "type.googleapis.com/example.shoppingcart.Cart", Payload: make([]byte, sizes[key])}})
 				made[key], order = version, append(order, key)
 			}
 			var err error
@@ -226,7 +227,7 @@ func TestNextNote(t *testing.T) {
 			if len(note) > MaxRecentBytes+MaxRecent*80 {
 				t.Fatalf("a note of %d bytes", len(note))
 			}
-			kept := 0
+			kept, short := 0, 0
 			for i, key := range order {
 				got, err := Recall(note, key)
 				if err != nil {
@@ -236,14 +237,20 @@ func TestNextNote(t *testing.T) {
 				if (got != nil) != want {
 					t.Fatalf("%s, put at %d of %d, the %d. of %d with a key: remembered %v, window %d", key, made[key], version, i+1, len(order), got != nil, window)
 				}
+				if got != nil && got.stripped && sizes[key] <= 1<<10 {
+					t.Fatalf("the answer of %s is forgotten, which has %d bytes", key, sizes[key])
+				}
 				if got != nil && !got.stripped {
 					kept += len(got.answer)
+				}
+				if got != nil && sizes[key] <= 1<<10 {
+					short += len(got.answer)
 				}
 			}
 			if kept > MaxRecentBytes {
 				t.Fatalf("%d bytes of answers", kept)
 			}
-			if r != nil && len(r.answer) <= MaxRecentBytes && r.answer != nil {
+			if r != nil && sizes[order[len(order)-1]] > 1<<10 && short+len(r.answer) <= MaxRecentBytes {
 				if got, _ := Recall(note, order[len(order)-1]); got.stripped {
 					t.Fatal("the newest answer is not kept")
 				}

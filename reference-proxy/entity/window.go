@@ -80,8 +80,11 @@ func (x *Index) Find(key string) (seq uint64, found bool) {
 const (
 	// MaxRecent is how many keyed commands a value remembers.
 	MaxRecent = 32
-	// MaxRecentBytes bounds the answers that it keeps of them: the oldest go first. The keys stay.
-	MaxRecentBytes = 32 << 10
+	// MaxRecentBytes bounds the answers that it keeps of them, and has room for as many short ones: of the others the oldest go
+	// first. The keys stay.
+	MaxRecentBytes = MaxRecent * shortAnswer
+	// shortAnswer is the length of the longest answer that is never forgotten: the 1 KiB of IDEM-10 and what surrounds it.
+	shortAnswer = 1<<10 + 256
 )
 
 // Recall returns what note, that of a value, remembers of key; nil if nothing.
@@ -122,9 +125,18 @@ func NextNote(note []byte, r *Remembered, version uint64, window int) ([]byte, e
 		all = all[len(all)-MaxRecent:]
 	}
 	size := 0
+	for i := range all {
+		if n := len(all[i].answer); n <= shortAnswer {
+			size += n
+		}
+	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if size += len(all[i].answer); size > MaxRecentBytes {
-			size -= len(all[i].answer)
+		n := len(all[i].answer)
+		if n <= shortAnswer {
+			continue
+		}
+		if size += n; size > MaxRecentBytes {
+			size -= n
 			all[i].strip()
 		}
 	}
