@@ -36,28 +36,37 @@ func (in *incoming) begin(ctx context.Context) error {
 	return in.look(ctx)
 }
 
-// look finds out where the journal in the store begins. One that is empty is made to begin where the stream's does.
+// look finds out where the journal in the store begins. One that is empty is made to begin where the stream's does. One
+// that begins earlier is compared from where the stream's does: the same journal was pruned when the stream was written, and may be
+// in it a second time (journal.Catalog). It must have an event of the stream, else nothing would tell it from another one.
 func (in *incoming) look(ctx context.Context) error {
 	in.looked = true
 	err := in.fetch(ctx)
 	if pruned := (*journal.PrunedError)(nil); errors.As(err, &pruned) {
-		if pruned.Through != in.Pruned {
+		if pruned.Through > in.Pruned {
 			return in.differs("its events up to %d were removed, those of the export up to %d", pruned.Through, in.Pruned)
 		}
 		in.read, in.last = pruned.Through, pruned.Through
-		return in.fetch(ctx)
+		err = in.fetch(ctx)
+	} else if err == nil && in.Pruned > 0 && len(in.present) == 0 {
+		in.wrote = true
+		if err := in.to.Begin(ctx, in.fence, in.ID, in.Pruned); err != nil {
+			return err
+		}
+		in.read, in.last = in.Pruned, in.Pruned
+		return nil
 	}
-	if err != nil || in.Pruned == 0 {
+	if err != nil || in.last == in.Pruned {
 		return err
 	}
-	if len(in.present) > 0 {
-		return in.differs("it begins with event 1, the export with event %d", in.Pruned+1)
-	}
-	in.wrote = true
-	if err := in.to.Begin(ctx, in.fence, in.ID, in.Pruned); err != nil {
-		return err
-	}
+	began := in.last
 	in.read, in.last = in.Pruned, in.Pruned
+	if err := in.fetch(ctx); err != nil {
+		return err
+	}
+	if len(in.present) == 0 {
+		return in.differs("it begins with event %d, the export with event %d, and it has none of those", began+1, in.Pruned+1)
+	}
 	return nil
 }
 

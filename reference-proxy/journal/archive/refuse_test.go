@@ -38,7 +38,13 @@ func TestOtherContent(t *testing.T) {
 		}, "its event 1 is another one"},
 		"another beginning": {"pruned", func(to owner) error {
 			return to.Append(ctx, to.fence, id("pruned"), 0, entries("one"))
-		}, "it begins with event 1, the export with event 3"},
+		}, "it begins with event 1, the export with event 3, and it has none of those"},
+		"no event in common": {"pruned", func(to owner) error {
+			return to.Append(ctx, to.fence, id("pruned"), 0, entries("one", "two"))
+		}, "it begins with event 1, the export with event 3, and it has none of those"},
+		"another event behind an earlier beginning": {"pruned", func(to owner) error {
+			return to.Append(ctx, to.fence, id("pruned"), 0, entries("one", "two", "drei", "four"))
+		}, "its event 3 is another one"},
 		"a later beginning": {"plain", func(to owner) error {
 			return to.Begin(ctx, to.fence, id("plain"), 2)
 		}, "its events up to 2 were removed, those of the export up to 0"},
@@ -151,6 +157,40 @@ func TestPrunedMeanwhile(t *testing.T) {
 	got := content(t, export(t, from, archive.Selection{}))[id("plain")]
 	if want := "pruned 3\nsnapshot 3 \"state 3\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// relisting is a store that lists a journal again that was pruned meanwhile, as journal.Catalog permits.
+type relisting struct{ owner }
+
+func (r relisting) List(ctx context.Context, after journal.Cursor, _ int) ([]journal.Listed, journal.Cursor, error) {
+	list, next := []journal.Listed{{ID: id("plain"), Journal: true}}, journal.Cursor("again")
+	if after == "" {
+		return list, next, nil
+	}
+	return list, "", errors.Join(
+		r.Append(ctx, r.fence, id("plain"), 3, entries("four", "five")),
+		r.SaveSnapshot(ctx, r.fence, id("plain"), journal.Snapshot{Seq: 4, Payload: []byte("state 4")}),
+		r.Prune(ctx, r.fence, id("plain"), 2))
+}
+
+// TestListedTwice: an export that holds a journal twice, the second time with fewer old events and more new ones, is imported.
+func TestListedTwice(t *testing.T) {
+	ctx := context.Background()
+	const tail = "event 2 \"two\" \"\"\nevent 3 \"three\" \"\"\nevent 4 \"four\" \"\"\nevent 5 \"five\" \"\"\nsnapshot 4 \"state 4\"\n"
+	for pruned, want := range []string{"pruned 0\nevent 1 \"one\" \"\"\n" + tail, "pruned 1\n" + tail} {
+		from, to := relisting{empty(t)}, empty(t)
+		fill(t, from.owner)
+		if pruned > 0 {
+			must(t, from.SaveSnapshot(ctx, from.fence, id("plain"), journal.Snapshot{Seq: 2, Payload: []byte("state 2")}))
+			must(t, from.Prune(ctx, from.fence, id("plain"), uint64(pruned)))
+		}
+		if done := importInto(t, to, export(t, from, archive.Selection{})); done.Read.Entities != 2 || done.Written != 2 {
+			t.Errorf("%+v", done)
+		}
+		if got := content(t, export(t, to, archive.Selection{}))[id("plain")]; got != want {
+			t.Errorf("pruned %d: got %q, want %q", pruned, got, want)
+		}
 	}
 }
 
