@@ -31,8 +31,9 @@
 // # Was it committed?
 //
 // When the connection breaks after a transaction was sent and before its COMMIT was
-// answered, nobody knows: ErrUnknownOutcome. When the server answers with an error, the
-// transaction was rolled back. Serialization failures and deadlocks are tried again here.
+// answered, nobody knows: ErrUnknownOutcome. Nor does anybody when a pooler says that it lost its
+// server, or the connection ends with an error that need not be the server's. When the server answers
+// with an error, the transaction was rolled back. Serialization failures and deadlocks are tried again here.
 //
 // # What it needs of the server
 //

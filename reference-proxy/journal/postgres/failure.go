@@ -34,6 +34,8 @@ const (
 	codeDamagedData       = "XX001"
 	codeDamagedIndex      = "XX002"
 	codeConnectionsBanned = "55000" // the database accepts none
+	codeShutdown          = "57P01" // somebody ended the session, or the server
+	classConnection       = "08"    // the connection, or that of a pooler to the server
 )
 
 // refusal is an error that the server answered with, or nil. A refused statement has
@@ -140,7 +142,10 @@ const (
 )
 
 // judge tells what err means for the transaction. committing says that every statement but COMMIT was
-// answered: before that, an answer of the server, even its last, means that nothing was committed.
+// answered: before that, an error that the server answered with means that nothing was committed. An error of
+// class 08, or one that ended the connection, need not be the server's: a pooler whose server died says so of
+// whatever was not answered, which may be all of a transaction that was committed. Of those that end a
+// connection only a server's farewell is known to be its own; that one is usual, and goes to idle connections too.
 func judge(err error, committing bool) verdict {
 	answer := refusal(err)
 	switch {
@@ -148,10 +153,12 @@ func judge(err error, committing bool) verdict {
 		return refused
 	case answer == nil && pgconn.SafeToRetry(err):
 		return transient
-	case answer == nil || committing && fatal(answer):
+	case answer == nil || strings.HasPrefix(answer.Code, classConnection):
 		return unknown
-	case fatal(answer):
+	case fatal(answer) && answer.Code == codeShutdown && !committing:
 		return transient
+	case fatal(answer):
+		return unknown
 	}
 	switch answer.Code {
 	case codeSerialization, codeDeadlock, codePlanChanged, codeNoStatement:
