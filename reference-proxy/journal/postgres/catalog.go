@@ -10,31 +10,33 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
-// lost finds a row of an entity between two keys of the table of entities that lie next to each other:
-// somebody removed what tells whose it is.
+// lost finds a row of an entity at a place where the table of entities has none: somebody removed what tells whose it
+// is. The place is a condition on entity; what it says becomes the bounds of the search in each index.
 const lost = `(SELECT entity FROM (
-	(SELECT entity FROM {s}.events WHERE entity > %[1]s AND (%[2]s::bytea IS NULL OR entity < %[2]s) ORDER BY entity LIMIT 1)
+	(SELECT entity FROM {s}.events WHERE %[1]s ORDER BY entity LIMIT 1)
 	UNION ALL
-	(SELECT entity FROM {s}.vals WHERE entity > %[1]s AND (%[2]s::bytea IS NULL OR entity < %[2]s) ORDER BY entity LIMIT 1)
+	(SELECT entity FROM {s}.vals WHERE %[1]s ORDER BY entity LIMIT 1)
 	UNION ALL
-	(SELECT entity FROM {s}.snapshots WHERE entity > %[1]s AND (%[2]s::bytea IS NULL OR entity < %[2]s) ORDER BY entity LIMIT 1)
+	(SELECT entity FROM {s}.snapshots WHERE %[1]s ORDER BY entity LIMIT 1)
 ) AS found (entity) ORDER BY entity LIMIT 1) AS lost`
 
 // sqlList returns the entities behind the key $1, $2 of them at most, and what there is of each: one
 // whose value was deleted is known, but has nothing. The last row, without an entity, is what follows the last of all.
+//
+// What there is is asked for with a subquery each and not with EXISTS, which may be answered by looking at all events.
 var sqlList = `
 WITH page AS MATERIALIZED (
 	SELECT entity, namespace, key, pruned FROM {s}.entities WHERE entity > $1::bytea ORDER BY entity LIMIT $2::bigint
 )
 SELECT i.entity, i.namespace, i.key,
 	i.pruned > 0
-	OR EXISTS (SELECT FROM {s}.events e WHERE e.entity = i.entity)
-	OR EXISTS (SELECT FROM {s}.snapshots n WHERE n.entity = i.entity),
-	EXISTS (SELECT FROM {s}.vals v WHERE v.entity = i.entity),
-	` + fmt.Sprintf(lost, "i.before", "i.entity") + `
+	OR (SELECT true FROM {s}.events e WHERE e.entity = i.entity ORDER BY e.seq LIMIT 1) IS NOT NULL
+	OR (SELECT true FROM {s}.snapshots n WHERE n.entity = i.entity) IS NOT NULL,
+	(SELECT true FROM {s}.vals v WHERE v.entity = i.entity) IS NOT NULL,
+	` + fmt.Sprintf(lost, "entity > i.before AND entity < i.entity") + `
 FROM (SELECT *, lag(entity, 1, $1::bytea) OVER (ORDER BY entity) AS before FROM page) AS i
 UNION ALL
-SELECT NULL, NULL, NULL, false, false, ` + fmt.Sprintf(lost, "i.last", "NULL") + `
+SELECT NULL, NULL, NULL, false, false, ` + fmt.Sprintf(lost, "entity > i.last") + `
 FROM (SELECT coalesce((SELECT entity FROM page ORDER BY entity DESC LIMIT 1), $1::bytea) AS last, count(*) AS rows FROM page) AS i WHERE i.rows < $2::bigint
 ORDER BY entity NULLS LAST`
 
