@@ -41,13 +41,13 @@ func (e *restingError) Error() string {
 
 func (e *restingError) Unwrap() error { return e.last }
 
-// before is asked by the pool before it connects.
-func (d *dials) before(context.Context, *pgx.ConnConfig) error {
-	last, rest := d.last.Load(), d.Rest()
-	if last == nil || rest <= 0 {
-		return nil
+// before is asked by the pool before it connects with config, a copy for one connection.
+func (d *dials) before(_ context.Context, config *pgx.ConnConfig) error {
+	if last, rest := d.last.Load(), d.Rest(); last != nil && rest > 0 {
+		return &restingError{*last, rest}
 	}
-	return &restingError{*last, rest}
+	guardCancels(config)
+	return nil
 }
 
 // after is called by the pool with each new connection.

@@ -35,6 +35,9 @@
 // server, or the connection ends with an error that need not be the server's. When the server answers
 // with an error, the transaction was rolled back. Serialization failures and deadlocks are tried again here.
 //
+// A write that is given up is never cancelled at the server (cancel.go): one that waits for a synchronous
+// standby would then be seen by everybody, and be lost with the primary.
+//
 // # What it needs of the server
 //
 //   - Version 13 or newer. fsync has to be on; a server with fsync off is warned about. Where the

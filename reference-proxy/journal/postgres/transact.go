@@ -87,6 +87,7 @@ func (s *Store) attempt(ctx context.Context, t transaction) (verdict, error) {
 		return refused, s.place.unreached(ctx, err)
 	}
 	defer conn.Release()
+	defer forbidCancels(conn.Conn())()
 	if t.reset != nil {
 		t.reset()
 	}
