@@ -70,6 +70,65 @@ func TestServerIsNotHammered(t *testing.T) {
 	t.Logf("served %v after it was back", time.Since(back).Round(time.Millisecond))
 }
 
+// silent is a connection that may fall silent: what is written goes nowhere, and nothing comes.
+type silent struct {
+	net.Conn
+	fallen atomic.Bool
+}
+
+func (c *silent) Write(b []byte) (int, error) {
+	if c.fallen.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// TestSilentIdleConnections: a connection that died without a word while it was idle costs a part of a call's time, and
+// not the call.
+func TestSilentIdleConnections(t *testing.T) {
+	o := fresh(database(t))
+	o.Timeout = 8 * time.Second
+	var mu sync.Mutex
+	var conns []*silent
+	o.configure = func(c *pgxpool.Config) {
+		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true } // as after a second
+		dial := c.ConnConfig.DialFunc
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			conns = append(conns, &silent{Conn: conn})
+			return conns[len(conns)-1], nil
+		}
+	}
+	s := open(t, o)
+	f := claim(t, s, 1, "me")
+	mu.Lock()
+	for _, c := range conns {
+		c.fallen.Store(true)
+	}
+	mu.Unlock()
+	if _, err := s.GetValue(within(t), cart); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	mu.Lock()
+	for _, c := range conns {
+		c.fallen.Store(true)
+	}
+	mu.Unlock()
+	if err := s.Append(within(t), f, cart, 0, entries("one")); err != nil {
+		t.Errorf("a write: %v", err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close() // what the driver still wants to say to them takes long
+	}
+}
+
 // TestConnectionsEndApart: those that were made together are not renewed together, unless the URL says so.
 func TestConnectionsEndApart(t *testing.T) {
 	for url, want := range map[string]time.Duration{

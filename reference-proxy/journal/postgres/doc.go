@@ -21,6 +21,8 @@
 //	    and write those that hold; what was refused comes back with the reason
 //	COMMIT
 //
+// It takes one more on a connection that was idle for a second: a sign of life comes first.
+//
 // Each statement sees what was committed before the statement began (that is what READ
 // COMMITTED means), so the check sees every claim that came before the locks were had. A
 // claim takes the shard's lock alone: it waits for the groups under way, and those that come

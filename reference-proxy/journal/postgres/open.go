@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,7 +33,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	config.ConnConfig.ConnectTimeout = connectTimeout(config.ConnConfig.ConnectTimeout, o)
 	dials := newDials()
 	config.BeforeConnect, config.AfterConnect = dials.before, dials.after
-	config.PingTimeout = o.Timeout
+	config.PingTimeout = min(o.Timeout/pingPart, longestPing)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
@@ -51,6 +52,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// A connection that was idle for a second is asked for a sign of life before it is used. How long that may take: a part
+// of a call's time, as several may have died without a word.
+const (
+	pingPart    = 4
+	longestPing = time.Second
+)
 
 // prepare readies a new connection. Should we vanish without a word in the middle of a
 // transaction, the server has to notice, as it keeps our locks until then.
