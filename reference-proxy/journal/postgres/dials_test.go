@@ -129,6 +129,39 @@ func TestSilentIdleConnections(t *testing.T) {
 	}
 }
 
+// TestOwnTimeoutIsTheServersFailure: where the store gives up first, the caller's time is not up. It is told that the
+// store is unavailable, and the next try to connect rests.
+func TestOwnTimeoutIsTheServersFailure(t *testing.T) {
+	o := fresh(database(t))
+	var away atomic.Bool
+	back := make(chan struct{})
+	o.configure = func(c *pgxpool.Config) {
+		dial := c.ConnConfig.DialFunc
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if away.Load() {
+				<-back
+			}
+			return dial(ctx, network, address)
+		}
+	}
+	s := open(t, o)
+	ctx := within(t)
+	f := claim(t, s, 1, "me")
+	away.Store(true)
+	defer close(back)
+	s.pool.Reset()
+	s.options.Timeout = 100 * time.Millisecond
+	_, readErr := s.GetValue(ctx, cart)
+	for what, err := range map[string]error{"read": readErr, "write": s.Append(ctx, f, cart, 0, entries("one")), "renewal": s.RenewLease(ctx, "me", 1)} {
+		if !errors.Is(err, journal.ErrUnavailable) || !journal.NotWritten(err) {
+			t.Errorf("a %s: %v", what, err)
+		}
+	}
+	if s.dials.last.Load() == nil {
+		t.Error("no try to connect counts as failed")
+	}
+}
+
 // TestConnectionsEndApart: those that were made together are not renewed together, unless the URL says so.
 func TestConnectionsEndApart(t *testing.T) {
 	for url, want := range map[string]time.Duration{

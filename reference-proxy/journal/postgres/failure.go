@@ -124,7 +124,8 @@ func (p place) migrateFirst() string {
 		"or apply the output of \"cloudstate-proxy store print-schema\"", p.schema)
 }
 
-// unreached is the error for a call that got no connection.
+// unreached is the error for a call that got no connection. ctx is the caller's: that the store's own time-out ended
+// is a failure of the server.
 func (p place) unreached(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return fmt.Errorf("journal: nothing was sent to %v: %w", p, cause)

@@ -84,24 +84,24 @@ var need = []struct{ table, rights string }{
 
 // check looks at the server and the schema.
 func (s *Store) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	bound, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	conn, err := s.acquire(ctx)
+	conn, err := s.acquire(ctx, bound)
 	if err != nil {
-		return s.place.unreached(ctx, err)
-	}
-	defer conn.Release()
-	if err := s.checkServer(ctx, conn.Conn()); err != nil {
 		return err
 	}
-	format, err := readFormat(ctx, conn.Conn(), s.options.Schema)
+	defer conn.Release()
+	if err := s.checkServer(bound, conn.Conn()); err != nil {
+		return err
+	}
+	format, err := readFormat(bound, conn.Conn(), s.options.Schema)
 	if err != nil {
 		return s.place.explain(err)
 	}
 	if err := s.place.checkFormat(format); err != nil {
 		return err
 	}
-	return s.checkRights(ctx, conn.Conn())
+	return s.checkRights(bound, conn.Conn())
 }
 
 // oldest is the oldest version of PostgreSQL that its makers cared for when this was written.

@@ -40,13 +40,14 @@ func (s *Store) enter() (leave func(), err error) {
 	return s.gate.RUnlock, nil
 }
 
-// acquire takes a connection from the pool.
-func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := s.pool.Acquire(ctx)
+// acquire takes a connection from the pool. It waits as long as bound lasts, which ends no later than the caller's ctx.
+func (s *Store) acquire(ctx, bound context.Context) (*pgxpool.Conn, error) {
+	conn, err := s.pool.Acquire(bound)
 	if err != nil {
 		s.dials.failed(ctx, err)
+		return nil, s.place.unreached(ctx, err)
 	}
-	return conn, err
+	return conn, nil
 }
 
 // wait takes the right to a connection.

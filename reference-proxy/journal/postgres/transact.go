@@ -43,12 +43,12 @@ type step struct {
 
 // transact carries t out. A nil error means committed.
 func (s *Store) transact(ctx context.Context, t transaction) error {
-	ctx, cancel := context.WithTimeout(ctx, s.limit(t))
+	bound, cancel := context.WithTimeout(ctx, s.limit(t))
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		verdict, err := s.attempt(ctx, t)
-		if err == nil || verdict != transient || attempt == maxAttempts || !wait(ctx, pause) {
+		verdict, err := s.attempt(ctx, bound, t)
+		if err == nil || verdict != transient || attempt == maxAttempts || !wait(bound, pause) {
 			return err
 		}
 		pause *= 2
@@ -79,19 +79,19 @@ func wait(ctx context.Context, d time.Duration) bool {
 // errRolledBack stands for a COMMIT that the server answered by rolling back.
 var errRolledBack = errors.New("the server rolled the transaction back")
 
-// attempt sends t once, in one round trip.
-func (s *Store) attempt(ctx context.Context, t transaction) (verdict, error) {
-	conn, err := s.acquire(ctx)
+// attempt sends t once, in one round trip, within bound; ctx is the caller's.
+func (s *Store) attempt(ctx, bound context.Context, t transaction) (verdict, error) {
+	conn, err := s.acquire(ctx, bound)
 	if err != nil {
 		// Whoever waits for the server to come back does so elsewhere, and for longer.
-		return refused, s.place.unreached(ctx, err)
+		return refused, err
 	}
 	defer conn.Release()
 	defer forbidCancels(conn.Conn())()
 	if t.reset != nil {
 		t.reset()
 	}
-	committing, err := send(ctx, conn.Conn(), s.batch(t))
+	committing, err := send(bound, conn.Conn(), s.batch(t))
 	if err == nil {
 		return refused, nil
 	}
@@ -101,7 +101,7 @@ func (s *Store) attempt(ctx context.Context, t transaction) (verdict, error) {
 	}
 	if answer := refusal(err); answer != nil && !fatal(answer) {
 		// A connection that this fails on is thrown away by the pool.
-		_, _ = conn.Exec(ctx, "ROLLBACK")
+		_, _ = conn.Exec(bound, "ROLLBACK")
 	}
 	return verdict, s.place.explain(err)
 }
@@ -174,9 +174,9 @@ func (s *Store) query(ctx context.Context, sql string, args []any, restart func(
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		conn, err := s.acquire(bound)
+		conn, err := s.acquire(ctx, bound)
 		if err != nil {
-			return s.place.unreached(ctx, err)
+			return err
 		}
 		restart()
 		rows, err := conn.Query(bound, sql, args...)
