@@ -337,7 +337,7 @@ func cassandraHarms(c *cassandraserver.Cluster) []harm {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer session.Close()
+		defer cassandraserver.Close(session)
 		if err := session.Query(cql, args...).ExecContext(t.Context()); err != nil {
 			t.Fatalf("%s: %v", cql, err)
 		}
@@ -351,7 +351,7 @@ func cassandraHarms(c *cassandraserver.Cluster) []harm {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer session.Close()
+			defer cassandraserver.Close(session)
 			row := map[string]any{}
 			if err := session.Query("SELECT * FROM "+table+" WHERE ns = ? AND key = ?"+place+" LIMIT 1", []byte(persistenceID), []byte(cart)).MapScanContext(t.Context(), row); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	server "github.com/stateful-serverless/cloudstate/fixtures/servers/cassandra"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/cassandra"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/journaltest"
@@ -51,7 +52,7 @@ func contest(ctx context.Context, o cassandra.Options) (*journaltest.Contest, er
 		return nil, errors.Join(err, s.Close())
 	}
 	closeAll := func() error {
-		session.Close()
+		server.Close(session)
 		return s.Close()
 	}
 	settings, err := serverSettings(ctx, session)

@@ -101,7 +101,7 @@ func Migrate(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer closeSession(session)
 	found, err := readMeta(ctx, session, o)
 	switch {
 	case err == nil:

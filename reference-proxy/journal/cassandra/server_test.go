@@ -99,7 +99,7 @@ func raw(t testing.TB, c *server.Cluster, o cassandra.Options) *gocql.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(session.Close)
+	t.Cleanup(func() { server.Close(session) })
 	return session
 }
 

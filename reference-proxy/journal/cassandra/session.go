@@ -98,7 +98,7 @@ func connect(ctx context.Context, o Options, keyspace string) (*gocql.Session, e
 	case <-ctx.Done():
 		go func() {
 			if r := <-done; r.err == nil {
-				r.session.Close()
+				closeSession(r.session)
 			}
 		}()
 		return nil, ctx.Err()
@@ -119,7 +119,7 @@ func whyNoConnection(ctx context.Context, o Options, err error) error {
 	if again != nil {
 		return again
 	}
-	defer session.Close()
+	defer closeSession(session)
 	if _, again := readMeta(ctx, session, o); again != nil {
 		return again
 	}
@@ -199,3 +199,22 @@ func (l driverLog) Error(msg string, fields ...gocql.LogField)   { l.log(slog.Le
 func (l driverLog) Warning(msg string, fields ...gocql.LogField) { l.log(slog.LevelWarn, msg, fields) }
 func (l driverLog) Info(msg string, fields ...gocql.LogField)    { l.log(slog.LevelDebug, msg, fields) }
 func (l driverLog) Debug(msg string, fields ...gocql.LogField)   { l.log(slog.LevelDebug, msg, fields) }
+
+// closePatience is how long a session is waited for while it closes.
+const closePatience = 5 * time.Second
+
+// closeSession ends a session. The driver's Close never returns when its control connection is on the way
+// back to a node just then: that waits for a refresh of the schema, whose worker Close has ended (v2.1.2:
+// refreshDebouncer.refreshNow after stop). By then the connections that carry requests are closed, so
+// the rest is left to itself.
+func closeSession(session *gocql.Session) {
+	closed := make(chan struct{})
+	go func() {
+		session.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closePatience):
+	}
+}

@@ -55,12 +55,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = checkMeta(found, o)
 	}
 	if err != nil {
-		session.Close()
+		closeSession(session)
 		return nil, err
 	}
 	s := &Store{options: o, session: session, handle: make([]byte, 16)}
 	if _, err := rand.Read(s.handle); err != nil {
-		session.Close()
+		closeSession(session)
 		return nil, err
 	}
 	s.attempt.Store(1)
@@ -79,7 +79,7 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	if first {
 		s.confirmer.Close()
-		s.session.Close()
+		closeSession(s.session)
 	}
 	return nil
 }
