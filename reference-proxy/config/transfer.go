@@ -55,8 +55,9 @@ type importCommand struct {
 func (importCommand) Help() string {
 	return `Writes the entities of an export into the store. Every line is verified before it is used. An entity that is there already with the
 same content is passed over, so that an import that was cut off can simply be run again; one that is there with other content is
-refused and left as it is. The import takes the entities' shards over as a proxy does: it waits until a proxy that was killed has lost
-its lease, and refuses what a running proxy owns. So stop the proxies that use the store, or import before they start.
+refused and left as it is, unless only its snapshot or its value differs and events were missing before: these are added by then, and the
+import says so. The import takes the entities' shards over as a proxy does: it waits until a proxy that was killed has lost its lease,
+and refuses what a running proxy owns. So stop the proxies that use the store, or import before they start.
 
   PROGRAM store import --store=postgres --file=backup.jsonl
   PROGRAM store export --data-dir=old | PROGRAM store import --store=cassandra

@@ -168,7 +168,7 @@ func importStore(ctx context.Context, asked *config.Invocation, log *slog.Logger
 	owner := cluster.NewLocal(cluster.Config{Store: store, Lease: asked.Config.LeaseDuration, Logger: log})
 	defer owner.Close()
 	done, err := archive.Import(ctx, reader, store, owner, func(e *archive.RefusedError) {
-		_, _ = fmt.Fprintf(stderr, "refused: --persistence-id='%s' --entity-id='%s': %s\n", journal.EscapeID(e.ID.Namespace), journal.EscapeID(e.ID.Key), refusal(e.Err))
+		_, _ = fmt.Fprintf(stderr, "refused: --persistence-id='%s' --entity-id='%s': %s\n", journal.EscapeID(e.ID.Namespace), journal.EscapeID(e.ID.Key), refusal(e))
 	})
 	_, _ = fmt.Fprintf(stdout, "read: %v\nimported: %d entities, %d were there already, %d refused\n", done.Read, done.Written, done.Present, done.Refused)
 	switch {
@@ -183,14 +183,16 @@ func importStore(ctx context.Context, asked *config.Invocation, log *slog.Logger
 }
 
 // refusal adds what to do to why an entity was refused.
-func refusal(err error) string {
+func refusal(e *archive.RefusedError) string {
 	switch {
-	case errors.Is(err, journal.ErrHeld):
-		return err.Error() + "; a running proxy owns it: stop the proxies of this store and run the import again"
-	case errors.Is(err, archive.ErrDiffers):
-		return err.Error() + "; it is left as it is: import into an empty namespace, or remove it first"
+	case errors.Is(e, journal.ErrHeld):
+		return e.Err.Error() + "; a running proxy owns it: stop the proxies of this store and run the import again"
+	case errors.Is(e, archive.ErrDiffers) && e.Begun:
+		return e.Err.Error() + "; what it has stays, but what it had not of the export may have been added before this was noticed: remove it and run the import again"
+	case errors.Is(e, archive.ErrDiffers):
+		return e.Err.Error() + "; it is left as it is: import into an empty namespace, or remove it first"
 	}
-	return err.Error()
+	return e.Err.Error()
 }
 
 // checkStore names what is damaged on stdout.

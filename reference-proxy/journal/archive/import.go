@@ -30,7 +30,7 @@ type Imported struct {
 	Read Counts
 	// Written entities are new in the store, or were completed; Present ones were there already, with the same content.
 	Written, Present uint64
-	// Refused ones were left as they are: others are there under their names, or another node owns them.
+	// Refused ones are not there as they are in the stream: others are there under their names, or another node owns them.
 	Refused uint64
 	// LeftOut ones were damaged when the stream was written, and are not in it.
 	LeftOut uint64
@@ -44,6 +44,9 @@ var ErrDiffers = errors.New("archive: the store has something else")
 type RefusedError struct {
 	ID  journal.EntityID
 	Err error
+	// Begun says that part of it may have been written before: what was there stays, but with events behind it, or a
+	// snapshot, that are the stream's. Otherwise the entity is as it was.
+	Begun bool
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %v", e.ID, e.Err) }
@@ -62,9 +65,9 @@ const (
 )
 
 // Import writes the entities of a stream into a store. What is there already with the same content is passed over, so an
-// import that was cut off can be begun again. Entities that it may not write are left as they are and told to refused, by
-// one goroutine at a time. Any other error ends it: of the stream, or of the store. What came before the line that
-// it names was in order, and may be imported.
+// import that was cut off can be begun again. Entities that it may not write are told to refused, by one goroutine at a
+// time; events and values that are there stay as they are. Any other error ends it: of the stream, or of the store. What
+// came before the line that it names was in order, and may be imported.
 func Import(ctx context.Context, r *Reader, to Target, owner Owner, refused func(*RefusedError)) (Imported, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -229,7 +232,7 @@ func (m *importing) settle(id journal.EntityID, wrote bool, err error) {
 		m.done.Present++
 	case concernsOne(err):
 		m.done.Refused++
-		m.refused(&RefusedError{id, err})
+		m.refused(&RefusedError{ID: id, Err: err, Begun: wrote})
 	default:
 		m.cancel(fmt.Errorf("%s: %w", id, err))
 	}

@@ -63,7 +63,7 @@ func TestOtherContent(t *testing.T) {
 			before := content(t, withoutDamage(t, to))[id(c.key)]
 			var refused []string
 			done, err := archive.Import(ctx, archive.NewReader(strings.NewReader(stream)), to, to, func(e *archive.RefusedError) {
-				if e.ID != id(c.key) || !errors.Is(e, archive.ErrDiffers) {
+				if e.ID != id(c.key) || !errors.Is(e, archive.ErrDiffers) || e.Begun {
 					t.Errorf("refused: %v", e)
 				}
 				refused = append(refused, e.Error())
@@ -81,6 +81,39 @@ func TestOtherContent(t *testing.T) {
 				t.Errorf("afterwards there is\n%v\nwant\n%v", after, want)
 			}
 		})
+	}
+}
+
+// TestOtherContentBehind: what is found to be something else behind events that were missing stays, and it is said that they were added.
+func TestOtherContentBehind(t *testing.T) {
+	ctx := context.Background()
+	from := empty(t)
+	fill(t, from)
+	stream := export(t, from, archive.Selection{})
+	for key, c := range map[string]struct {
+		do   func(to owner) error
+		want string
+	}{
+		"with snapshot": {func(to owner) error {
+			return errors.Join(to.Append(ctx, to.fence, id("with snapshot"), 0, entries("one", "two")),
+				to.SaveSnapshot(ctx, to.fence, id("with snapshot"), journal.Snapshot{Seq: 2, Payload: []byte("other")}))
+		}, "pruned 0\nevent 1 \"one\" \"\"\nevent 2 \"two\" \"\"\nevent 3 \"three\" \"\"\nsnapshot 2 \"other\"\n"},
+		"both": {func(to owner) error {
+			_, err := to.PutValue(ctx, to.fence, id("both"), 0, entries("other")[0])
+			return err
+		}, "pruned 0\nevent 1 \"one\" \"\"\nvalue \"other\" \"\"\n"},
+	} {
+		to := empty(t)
+		must(t, c.do(to))
+		var refused []*archive.RefusedError
+		_, err := archive.Import(ctx, archive.NewReader(strings.NewReader(stream)), to, to, func(e *archive.RefusedError) { refused = append(refused, e) })
+		must(t, err)
+		if len(refused) != 1 || refused[0].ID != id(key) || !errors.Is(refused[0], archive.ErrDiffers) || !refused[0].Begun {
+			t.Errorf("%s: refused %v", key, refused)
+		}
+		if got := content(t, withoutDamage(t, to))[id(key)]; got != c.want {
+			t.Errorf("%s: got %q, want %q", key, got, c.want)
+		}
 	}
 }
 
