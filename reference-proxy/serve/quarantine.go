@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -39,9 +40,14 @@ func answerQuarantine(w http.ResponseWriter, list []QuarantinedEntity) {
 	}{list})
 }
 
-// retryQuarantine is for all entities, or for those that the parameters name.
+// retryQuarantine is for all entities, or for those that the parameters name, in the notation of QuarantinedEntity.
 func retryQuarantine(w http.ResponseWriter, r *http.Request, q Quarantine) {
-	query := r.URL.Query()
+	// What cannot be read must not be left out: fewer parameters mean more entities.
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		answerJSON(w, http.StatusBadRequest, map[string]string{"error": "the parameters cannot be read: " + err.Error() + "; in a value, % is written %25, & is written %26 and ; is written %3B"})
+		return
+	}
 	for name := range query {
 		if name != "persistenceId" && name != "entityId" {
 			answerJSON(w, http.StatusBadRequest, map[string]string{"error": "there is no parameter " + name + "; give persistenceId, or it and entityId, or none"})
