@@ -48,7 +48,7 @@ Exit status: 0 all of it is exported, 1 something is not, 2 a setting is wrong.`
 
 type importCommand struct {
 	File   flagText   `name:"file" placeholder:"FILE" help:"File to read. The standard input by default."`
-	DryRun flagSwitch `name:"dry-run" help:"Only read all of it and say what it holds and whether it is whole; connects to nothing."`
+	DryRun flagSwitch `name:"dry-run" help:"Only read all of it and say what it holds, whether it is whole, and whether damaged entities were left out of it; connects to nothing."`
 }
 
 // Help teaches what an import does and does not do.
@@ -63,7 +63,8 @@ and refuses what a running proxy owns. So stop the proxies that use the store, o
   PROGRAM store export --data-dir=old | PROGRAM store import --store=cassandra
   PROGRAM store import --dry-run --file=backup.jsonl
 
-Exit status: 0 all of it is in the store, 1 something is not, 2 a setting is wrong.`
+Exit status: 0 all of it is in the store (with --dry-run: could be), 1 something is not, or was left out of the export as damaged, 2 a
+setting is wrong.`
 }
 
 type checkCommand struct{ whichFlags }

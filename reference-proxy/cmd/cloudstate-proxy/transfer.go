@@ -157,8 +157,11 @@ func importStore(ctx context.Context, asked *config.Invocation, log *slog.Logger
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(stdout, "whole: %v; nothing was imported\n", counts)
-		return err
+		_, _ = fmt.Fprintf(stdout, "whole: %v; nothing was imported\n", counts)
+		if counts.Damaged > 0 {
+			return fmt.Errorf("%w: the export is whole, but %d damaged entities were left out when it was made", errLeftOut, counts.Damaged)
+		}
+		return nil
 	}
 	store, err := openStore(ctx, asked.Config, log, nil)
 	if err != nil {
@@ -176,8 +179,8 @@ func importStore(ctx context.Context, asked *config.Invocation, log *slog.Logger
 		return fmt.Errorf("%w; what was imported stays: when this is mended, run the import again", err)
 	case done.Refused > 0:
 		return fmt.Errorf("%w: %d entities were refused, see above", errRefused, done.Refused)
-	case done.LeftOut > 0:
-		return fmt.Errorf("%w: all of the export is in the store, but %d damaged entities were left out when it was made", errRefused, done.LeftOut)
+	case done.Read.Damaged > 0:
+		return fmt.Errorf("%w: all of the export is in the store, but %d damaged entities were left out when it was made", errRefused, done.Read.Damaged)
 	}
 	return nil
 }

@@ -26,14 +26,12 @@ type Owner interface {
 
 // Imported says what became of the entities of a stream.
 type Imported struct {
-	// Read is all that the stream had.
+	// Read is all that the stream had; Damaged ones were so when it was written, and are not in it.
 	Read Counts
 	// Written entities are new in the store, or were completed; Present ones were there already, with the same content.
 	Written, Present uint64
 	// Refused ones are not there as they are in the stream: others are there under their names, or another node owns them.
 	Refused uint64
-	// LeftOut ones were damaged when the stream was written, and are not in it.
-	LeftOut uint64
 }
 
 // ErrDiffers says that an entity is in the store already, and with other content.
@@ -83,7 +81,7 @@ func Import(ctx context.Context, r *Reader, to Target, owner Owner, refused func
 	return m.done, err
 }
 
-// Verify reads a stream to its end.
+// Verify reads a stream to its end and says what it has, and, in Damaged, how many entities were left out when it was written.
 func Verify(ctx context.Context, r *Reader) (Counts, error) {
 	for {
 		_, err := r.Next()
@@ -155,10 +153,7 @@ func (m *importing) read(ctx context.Context, r *Reader) error {
 			m.cancel(err)
 			_ = finish() // it is cancelled
 			return err
-		case it.Header != nil:
-			continue
-		case it.End != nil:
-			m.done.LeftOut = it.End.Damaged
+		case it.Header != nil, it.End != nil:
 			continue
 		case it.Entity != nil:
 			if lines, err = m.begin(ctx, *it.Entity); err != nil {

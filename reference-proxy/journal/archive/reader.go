@@ -146,6 +146,7 @@ func (r *Reader) parse(text []byte) (Item, error) {
 			l.End.Snapshots != counted.Snapshots || l.End.Values != counted.Values {
 			return Item{}, fmt.Errorf("%w: it has %v, the end says %v", ErrDamaged, counted, l.End.Counts)
 		}
+		r.counts.Damaged = l.End.Damaged
 		r.done = true
 	}
 	return it, nil
