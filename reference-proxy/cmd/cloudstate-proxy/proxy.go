@@ -184,12 +184,16 @@ func cause(ctx context.Context) error {
 func (p *proxy) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
 	defer cancel()
+	host := p.host.Load()
+	if host != nil {
+		defer context.AfterFunc(ctx, host.CutOff)() // whose calls the edge could not end else
+	}
 	err := p.edge.Stop(ctx)
 	// However long the clients took, idle instances get a moment to end in order
 	// (OPS-14), which still keeps the bound of OPS-13.
 	moment, cancelMoment := context.WithTimeout(context.Background(), drainTime)
 	defer cancelMoment()
-	if host := p.host.Load(); host != nil {
+	if host != nil {
 		err = errors.Join(err, host.Drain(moment))
 	}
 	if p.management != nil {

@@ -228,6 +228,10 @@ func (h *Host) Drain(ctx context.Context) error {
 	}
 }
 
+// CutOff ends the streams on which a command is being sent at the moment, each of which keeps its caller in
+// [Host.Submit] for as long as the user function does not read. It is for when the callers are cut off.
+func (h *Host) CutOff() { h.each((*instance).cutOff) }
+
 func (h *Host) each(do func(*instance)) {
 	for i := range h.shelves {
 		s := &h.shelves[i]

@@ -26,6 +26,7 @@ type instance struct {
 	fence    journal.Fence
 	timer    *time.Timer
 	touched  time.Time     // when something last moved: sent, replayed, answered
+	sending  time.Time     // since when a command is being sent, which may hang; zero when none is
 	finished bool          // retired, and out of the table
 	gone     chan struct{} // if somebody waits for that: closed then
 
@@ -91,6 +92,21 @@ func (in *instance) kill() {
 	}
 }
 
+// unblock ends the stream if the driver is sending on it: while the user function does not
+// read, nothing else gets the driver out of that. It is called with the lock held.
+func (in *instance) unblock() {
+	if !in.sending.IsZero() {
+		in.stream.cancel()
+	}
+}
+
+// cutOff is unblock for who does not have the lock.
+func (in *instance) cutOff() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.unblock()
+}
+
 // succeed waits until no other instance of the entity is left.
 func (in *instance) succeed(ctx context.Context) error {
 	before := in.before.Load()
@@ -121,9 +137,13 @@ func (in *instance) ending() <-chan struct{} {
 
 // drive carries the machine's instructions out until there are none. It is called
 // with the lock held, releases it while it does I/O, and returns with it released.
-// Only one goroutine drives at a time, so instructions keep their order.
+// Only one goroutine drives at a time, so instructions keep their order. OpAbort alone
+// cannot wait for its turn when that goroutine is sending.
 func (in *instance) drive() {
 	if in.driving {
+		if in.machine.Ended() {
+			in.unblock()
+		}
 		in.mu.Unlock()
 		return
 	}
@@ -139,6 +159,7 @@ func (in *instance) drive() {
 			in.carryOut(&todo[i])
 		}
 		in.mu.Lock()
+		in.sending = time.Time{}
 	}
 	in.driving = false
 	in.mu.Unlock()
@@ -174,8 +195,13 @@ func (in *instance) carryOut(i *entity.Instruction) {
 
 func (in *instance) send(msg []byte) {
 	in.mu.Lock()
+	if in.machine.Ended() {
+		in.mu.Unlock()
+		return // its turn never came: it was given up behind something slow
+	}
 	s := in.stream
 	in.touched = time.Now()
+	in.sending = in.touched
 	in.mu.Unlock()
 	// A failure to send is not handled here: the receiver sees why the stream ended.
 	_ = s.Send(msg)
@@ -346,6 +372,12 @@ func (in *instance) tick() {
 			in.machine.Passivate()
 		} else {
 			next = min(next, timeout-still)
+		}
+	case !in.sending.IsZero(): // answered before it is read
+		if since := time.Since(in.sending); since >= cfg.CommandTimeout {
+			in.unblock()
+		} else {
+			next = min(next, cfg.CommandTimeout-since)
 		}
 	}
 	in.timer.Reset(next)
