@@ -222,7 +222,7 @@ func (r *Router) start(ctx context.Context, c *call) (finish func(emit func(*ent
 	}
 	cmd := r.command(c)
 	cmd.Gone = func() bool { return ctx.Err() != nil }
-	pending := r.host.Submit(r.types[m.Service], key, cmd)
+	pending := r.host.Submit(ctx, r.types[m.Service], key, cmd)
 	return func(emit func(*entity.Reply) error) error {
 		o, err := pending.Wait(ctx, func(o entity.Outcome) { r.late(ctx, c, o) })
 		if err != nil {

@@ -250,7 +250,8 @@ type faultyStore struct {
 	adopt  error
 	hold   chan struct{} // while not nil, appends wait for it
 
-	holdPrune chan struct{} // while not nil, removals wait for it
+	holdPrune    chan struct{} // while not nil, removals wait for it
+	holdSnapshot chan struct{} // while not nil, snapshots wait for it
 
 	beforeAdopt func() // once, if not nil
 }
@@ -277,6 +278,16 @@ func (s *faultyStore) Prune(ctx context.Context, f journal.Fence, id journal.Ent
 		<-hold
 	}
 	return s.Store.Prune(ctx, f, id, through)
+}
+
+func (s *faultyStore) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.EntityID, snapshot journal.Snapshot) error {
+	s.mu.Lock()
+	hold := s.holdSnapshot
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	return s.Store.SaveSnapshot(ctx, f, id, snapshot)
 }
 
 func (s *faultyStore) Append(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64, events []journal.Entry) error {
@@ -319,7 +330,7 @@ type answer struct {
 func (r *rig) call(ctx context.Context, id, payload string, late func(entity.Outcome)) <-chan answer {
 	done := make(chan answer, 1)
 	go func() {
-		o, err := r.host.Submit(r.typ, id, &entity.Command{Name: "Do", TypeURL: "x/y", Payload: []byte(payload)}).Wait(ctx, late)
+		o, err := r.host.Submit(ctx, r.typ, id, &entity.Command{Name: "Do", TypeURL: "x/y", Payload: []byte(payload)}).Wait(ctx, late)
 		done <- answer{o, err}
 	}()
 	return done

@@ -129,8 +129,9 @@ type Pending struct {
 
 // Submit gives cmd to the instance of type t with the given id, which is activated if
 // it is not active. When it returns, the command has its place in the instance's
-// queue, or its outcome is a fault already. The caller must Wait.
-func (h *Host) Submit(t *Type, id string, cmd *entity.Command) Pending {
+// queue, or its outcome is a fault already, or ctx ended before the instance that was there. The caller must Wait,
+// for no longer than ctx.
+func (h *Host) Submit(ctx context.Context, t *Type, id string, cmd *entity.Command) Pending {
 	cmd.Done = make(chan entity.Outcome, 1)
 	for {
 		in, fault := h.instance(t, id)
@@ -141,7 +142,12 @@ func (h *Host) Submit(t *Type, id string, cmd *entity.Command) Pending {
 		if in.submit(cmd) {
 			return Pending{in, cmd}
 		}
-		// It ended between the two steps; the table forgets it before it says so.
+		// It has ended, but may still have to write, or to tell callers.
+		select {
+		case <-in.ending():
+		case <-ctx.Done():
+			return Pending{nil, cmd}
+		}
 	}
 }
 

@@ -289,7 +289,7 @@ func must(err error) {
 // try sends the command once and returns its answer, or "" when the caller was not told that it was carried out.
 func (s *site) try(key string) (answered string) {
 	n := s.node
-	o, err := n.host.Submit(n.typ, theEntity.Key, &entity.Command{Name: "Do", Payload: []byte(key), Keyed: &entity.Keyed{Key: key}}).Wait(s.t.Context(), nil)
+	o, err := n.host.Submit(s.t.Context(), n.typ, theEntity.Key, &entity.Command{Name: "Do", Payload: []byte(key), Keyed: &entity.Keyed{Key: key}}).Wait(s.t.Context(), nil)
 	if err != nil || o.Reply == nil || !n.alive() {
 		return ""
 	}

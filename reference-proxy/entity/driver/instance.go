@@ -122,7 +122,8 @@ func (in *instance) succeed(ctx context.Context) error {
 	}
 }
 
-// ending is closed when the instance is retired: nothing is written by it any more.
+// ending is closed when the instance is retired: nothing is written by it any more, and the
+// table has forgotten it.
 func (in *instance) ending() <-chan struct{} {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -335,6 +336,7 @@ func (in *instance) violation(detail string) {
 
 // retire takes the instance out of the table. Its stream may still be closing.
 func (in *instance) retire() {
+	in.host.forget(in)
 	in.mu.Lock()
 	in.finished = true
 	in.timer.Stop()
@@ -342,7 +344,6 @@ func (in *instance) retire() {
 		close(in.gone)
 	}
 	in.mu.Unlock()
-	in.host.forget(in)
 }
 
 func (in *instance) tickEvery() time.Duration {

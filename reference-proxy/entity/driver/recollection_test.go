@@ -20,7 +20,7 @@ func (r *rig) keyed(key string) <-chan answer {
 	done := make(chan answer, 1)
 	cmd := &entity.Command{Name: "Do", Payload: []byte(key), Keyed: &entity.Keyed{Key: key}}
 	go func() {
-		o, err := r.host.Submit(r.typ, theEntity.Key, cmd).Wait(context.Background(), nil)
+		o, err := r.host.Submit(context.Background(), r.typ, theEntity.Key, cmd).Wait(context.Background(), nil)
 		done <- answer{o, err}
 	}()
 	return done
