@@ -56,7 +56,7 @@ func TestManyInterleavings(t *testing.T) {
 
 // TestEveryRuleIsNeeded breaks the rules one at a time: each has its counterexample. Where that is rare, the search begins near one.
 func TestEveryRuleIsNeeded(t *testing.T) {
-	near := map[rules]uint64{{noRepair: true}: 530}
+	near := map[rules]uint64{{noRepair: true}: 850}
 	for name, broken := range map[string]rules{
 		"no copy on adoption":                  {noCopy: true},
 		"no floor in the replay":               {noFloor: true},
@@ -67,6 +67,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		"adoption of what a newer owner wrote": {staleCopy: true},
 		"a claim without a glance":             {noGlance: true},
 		"no read repair of leases":             {noRepair: true},
+		"parts without a head used again":      {reusedParts: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n := range uint64(3000) {

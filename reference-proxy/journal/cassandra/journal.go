@@ -158,7 +158,7 @@ func (s *Store) adopt(ctx context.Context, f journal.Fence, id journal.EntityID,
 	switch {
 	case err == nil:
 		return adopted, nil
-	case !errors.Is(err, journal.ErrUnavailable):
+	case errors.Is(err, journal.ErrUnknownOutcome) || !errors.Is(err, journal.ErrUnavailable):
 		s.disown(id)
 	}
 	if errors.Is(err, journal.ErrFenced) {
@@ -170,7 +170,7 @@ func (s *Store) adopt(ctx context.Context, f journal.Fence, id journal.EntityID,
 // writeRecord writes rec, and more with its head.
 func (s *Store) writeRecord(ctx context.Context, id journal.EntityID, rec *record, body []byte, more ...statement) error {
 	encoded := rec.seal(id, body)
-	return s.writeParts(ctx, body, rec.head.parts, func(n int, data []byte) statement {
+	return writeParts(ctx, s.exec, body, rec.head.parts, func(n int, data []byte) statement {
 		var h []byte
 		if n == 0 {
 			h = encoded

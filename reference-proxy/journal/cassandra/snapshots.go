@@ -113,7 +113,7 @@ func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.En
 		at := snapshotSpot(id, snap.Seq, generation{f.Token, s.version.Add(1)})
 		h := headOf(kindSnapshot, snap.Payload, from.numbers()...)
 		encoded := h.encode(at)
-		err = s.writeParts(ctx, snap.Payload, h.parts, func(n int, data []byte) statement {
+		err = writeParts(ctx, s.exec, snap.Payload, h.parts, func(n int, data []byte) statement {
 			var e []byte
 			if n == 0 {
 				e = encoded

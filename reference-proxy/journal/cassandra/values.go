@@ -231,7 +231,7 @@ func (s *Store) writeValue(ctx context.Context, id journal.EntityID, v storedVal
 	if confirmed != (generation{}) {
 		more = append(more, statement{deleteValues, []any{[]byte(id.Namespace), []byte(id.Key), int64(confirmed.token), int64(confirmed.attempt)}})
 	}
-	return s.writeParts(ctx, v.body, h.parts, func(n int, data []byte) statement {
+	return writeParts(ctx, s.exec, v.body, h.parts, func(n int, data []byte) statement {
 		var e []byte
 		if n == 0 {
 			e = encoded
@@ -284,7 +284,7 @@ func (s *Store) ownValue(ctx context.Context, f journal.Fence, id journal.Entity
 		err = s.confirm(wctx, f)
 	}
 	if err != nil {
-		if !errors.Is(err, journal.ErrUnavailable) {
+		if errors.Is(err, journal.ErrUnknownOutcome) || !errors.Is(err, journal.ErrUnavailable) {
 			s.disownValue(id)
 		}
 		if errors.Is(err, journal.ErrFenced) {

@@ -26,6 +26,7 @@ type rules struct {
 	staleCopy    bool // an owner adopts, and cleans up below, what a newer one wrote
 	noGlance     bool // a claim is content with a SERIAL read of the lease that ended
 	noRepair     bool // reads of a lease are not repaired, and so may go back in time
+	reusedParts  bool // a head that is refused behind its parts does not raise the attempt
 }
 
 type message struct {
@@ -358,6 +359,10 @@ func (w *world) advance(o *worldOwner) error {
 			return nil
 		}
 		if o.phase++; o.phase == heads {
+			if w.choose("refused", 6) == 0 {
+				w.refuse(o)
+				return nil
+			}
 			w.write(o)
 		}
 		o.asking = glance{}
@@ -376,6 +381,15 @@ func (w *world) advance(o *worldOwner) error {
 		o.owns, o.tail, o.seen, o.phase = true, o.rec, o.text, idle
 	}
 	return nil
+}
+
+// refuse is the answer that no replica will be asked to write the head of a record whose other part is there.
+func (w *world) refuse(o *worldOwner) {
+	if !w.rules.reusedParts {
+		w.giveUp(o)
+		return
+	}
+	o.phase, o.inFlight = idle, nil
 }
 
 func (w *world) giveUp(o *worldOwner) {

@@ -97,20 +97,26 @@ func (s *Store) exec(ctx context.Context, list ...statement) error {
 	})
 }
 
-// writeParts writes body by insert, which gives the statement for one part: the others
+// writeParts writes body by exec and insert, which gives the statement for one part: the others
 // first, and when they are acknowledged, part 0 with the head, together with more. When
-// the error is journal.ErrUnavailable nothing at all was written.
-func (s *Store) writeParts(ctx context.Context, body []byte, parts uint64, insert func(n int, data []byte) statement, more ...statement) error {
-	if parts > 1 {
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(partsAtOnce)
-		for n := 1; n < int(parts); n++ {
-			g.Go(func() error { return s.exec(gctx, insert(n, part(body, n))) })
-		}
-		if err := g.Wait(); err != nil {
-			// Without a head it will never count, but its generation is used up.
-			return unknown(err)
-		}
+// the error is not journal.ErrUnknownOutcome nothing at all was written.
+func writeParts(ctx context.Context, exec func(context.Context, ...statement) error, body []byte, parts uint64, insert func(n int, data []byte) statement, more ...statement) error {
+	head := append([]statement{insert(0, part(body, 0))}, more...)
+	if parts == 1 {
+		return exec(ctx, head...)
 	}
-	return s.exec(ctx, append([]statement{insert(0, part(body, 0))}, more...)...)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(partsAtOnce)
+	for n := 1; n < int(parts); n++ {
+		g.Go(func() error { return exec(gctx, insert(n, part(body, n))) })
+	}
+	err := g.Wait()
+	if err == nil {
+		err = exec(ctx, head...)
+	}
+	if err != nil {
+		// Without a head it will never count, but parts of it may be there: its generation is used up.
+		return unknown(err)
+	}
+	return nil
 }
