@@ -152,13 +152,15 @@ func (s *Store) adopt(ctx context.Context, f journal.Fence, id journal.EntityID,
 		}})
 	}
 	err := s.writeRecord(ctx, id, &adopted, body, older...)
+	doubtful := errors.Is(err, journal.ErrUnknownOutcome)
 	if err == nil {
 		err = s.confirm(ctx, f)
+		doubtful = err != nil // a copy that is there and not confirmed must not pass for one that is
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return adopted, nil
-	case errors.Is(err, journal.ErrUnknownOutcome) || !errors.Is(err, journal.ErrUnavailable):
+	}
+	if doubtful {
 		s.disown(id)
 	}
 	if errors.Is(err, journal.ErrFenced) {

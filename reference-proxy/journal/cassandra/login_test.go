@@ -38,6 +38,9 @@ func TestLogin(t *testing.T) {
 		"CREATE ROLE weak WITH PASSWORD = 'weak-secret' AND LOGIN = true",
 		"CREATE ROLE reader WITH PASSWORD = 'weak-secret' AND LOGIN = true",
 		"GRANT SELECT ON KEYSPACE " + o.Keyspace + " TO reader",
+		"CREATE ROLE proxy WITH PASSWORD = 'weak-secret' AND LOGIN = true",
+		"GRANT SELECT ON KEYSPACE " + o.Keyspace + " TO proxy",
+		"GRANT MODIFY ON KEYSPACE " + o.Keyspace + " TO proxy",
 		"CREATE ROLE locked WITH PASSWORD = 'weak-secret' AND LOGIN = false",
 	} {
 		if err := session.Query(cql).ExecContext(ctx); err != nil {
@@ -97,6 +100,11 @@ func TestLogin(t *testing.T) {
 		if !errors.Is(err, journal.ErrUnavailable) || !strings.Contains(err.Error(), "MODIFY") {
 			t.Error("want what rights are missing")
 		}
+	})
+	t.Run("rights taken", func(t *testing.T) {
+		o := o
+		as("proxy", "weak-secret")(&o)
+		rightsTaken(t, o, session)
 	})
 }
 

@@ -280,11 +280,13 @@ func (s *Store) ownValue(ctx context.Context, f journal.Fence, id journal.Entity
 	wctx, cancel := s.detached(ctx)
 	defer cancel()
 	err = s.writeValue(wctx, id, found, generation{})
+	doubtful := errors.Is(err, journal.ErrUnknownOutcome)
 	if err == nil {
 		err = s.confirm(wctx, f)
+		doubtful = err != nil // see adopt
 	}
 	if err != nil {
-		if errors.Is(err, journal.ErrUnknownOutcome) || !errors.Is(err, journal.ErrUnavailable) {
+		if doubtful {
 			s.disownValue(id)
 		}
 		if errors.Is(err, journal.ErrFenced) {
