@@ -93,7 +93,7 @@ func (s *Store) conditional(ctx context.Context, row map[string]any, cql string,
 	switch {
 	case err == nil:
 		return applied, nil
-	case refused(err):
+	case refusedTransaction(err):
 		return false, s.unavailable(err)
 	default:
 		return false, unknown(err)

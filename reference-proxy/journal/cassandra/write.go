@@ -30,6 +30,12 @@ func refused(err error) bool {
 		errors.Is(err, gocql.ErrNoConnections) || errors.Is(err, gocql.ErrNoStreams) || errors.Is(err, gocql.ErrUnavailable)
 }
 
+// refusedTransaction is refused for a lightweight transaction. The answer that too few replicas are alive
+// comes from its last phase, too, when a majority has accepted it already.
+func refusedTransaction(err error) bool {
+	return refused(err) && !errors.As(err, new(*gocql.RequestErrUnavailable))
+}
+
 // hopeless says that repeating a statement cannot help.
 func hopeless(err error) bool {
 	return errors.As(err, new(*gocql.RequestErrInvalid)) || errors.As(err, new(*gocql.RequestErrSyntax)) ||

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
@@ -30,6 +32,27 @@ func TestPartsThenRefused(t *testing.T) {
 		err := writeParts(t.Context(), exec, make([]byte, c.parts*partBytes), uint64(c.parts), insert)
 		if !errors.Is(err, c.want) || journal.NotWritten(err) != (c.want == journal.ErrUnavailable) { //nolint:errorlint // the table's own
 			t.Errorf("%d parts, %q refused: %v", c.parts, c.refused, err)
+		}
+	}
+}
+
+// TestRefused: which answers say that nothing was done. Too few replicas alive is such a one for a plain write only.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		err                error
+		plain, transaction bool
+	}{
+		{&gocql.RequestErrUnavailable{}, true, false},
+		{&gocql.RequestErrUnauthorized{}, true, true},
+		{&gocql.RequestErrInvalid{}, true, true},
+		{gocql.ErrNoConnections, true, true},
+		{&gocql.RequestErrWriteTimeout{}, false, false},
+		{&gocql.RequestErrCASWriteUnknown{}, false, false},
+		{context.DeadlineExceeded, false, false},
+	} {
+		err := fmt.Errorf("at a node: %w", c.err)
+		if refused(err) != c.plain || refusedTransaction(err) != c.transaction {
+			t.Errorf("%v: %v, as a transaction %v", c.err, refused(err), refusedTransaction(err))
 		}
 	}
 }
