@@ -103,7 +103,10 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 			return unknown(err)
 		}
 		s.journals.update(id, func(st *journalState) { st.anchors, st.pruned = nil, now.mark.through })
-		return s.sweep(ctx, id, now)
+		if err := s.sweep(ctx, id, now); err != nil {
+			return unknown(err) // the mark is there: what it stands for is gone already
+		}
+		return nil
 	})
 }
 
