@@ -133,6 +133,16 @@ func (s *Store) glanceLease(ctx context.Context, h journal.Holder) (leaseRow, er
 	})
 }
 
+// endReached is asked when a SERIAL read found that the lease of h has ended: it returns nil if every later glance
+// will find that, too, so that nothing of h is confirmed any more.
+func (s *Store) endReached(ctx context.Context, h journal.Holder) error {
+	l, err := s.glanceLease(ctx, h)
+	if err == nil && l.Beat != 0 {
+		err = fmt.Errorf("%w: the end of the lease of %s has not reached a quorum", journal.ErrUnavailable, h)
+	}
+	return err
+}
+
 func leaseBy(h journal.Holder, read func(dest ...any) (bool, error)) (leaseRow, error) {
 	if h == "" {
 		return leaseRow{}, nil // nobody has no lease
@@ -239,7 +249,7 @@ func (s *Store) EndLease(ctx context.Context, h journal.Holder, beat uint64) err
 			return nil
 		}
 		if err != nil {
-			if l, again := s.readLease(ctx, h); again == nil && l.Beat == 0 {
+			if l, again := s.readLease(ctx, h); again == nil && l.Beat == 0 && s.endReached(ctx, h) == nil {
 				return nil
 			}
 			return err
@@ -253,7 +263,7 @@ func (s *Store) EndLease(ctx context.Context, h journal.Holder, beat uint64) err
 		present = l.Beat
 	}
 	if present == 0 {
-		return nil
+		return s.endReached(ctx, h)
 	}
 	return fmt.Errorf("%w: the lease of %s is at beat %d, not %d", journal.ErrConflict, h, present, beat)
 }
@@ -315,12 +325,8 @@ func (s *Store) Claim(ctx context.Context, shard journal.Shard, was journal.Toke
 			return journal.Fence{}, &journal.HeldError{Shard: shard, Owner: owner}
 		}
 		// From here on, the holder's confirmations must see that it has ended; they glance.
-		theirs, err = s.glanceLease(ctx, owner.Holder)
-		if err != nil {
+		if err := s.endReached(ctx, owner.Holder); err != nil {
 			return journal.Fence{}, err
-		}
-		if theirs.Beat != 0 {
-			return journal.Fence{}, fmt.Errorf("%w: the end of the lease of %s has not reached a quorum", journal.ErrUnavailable, owner.Holder)
 		}
 	}
 	return s.claim(ctx, shard, owner, h)
