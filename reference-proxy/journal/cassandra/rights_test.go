@@ -22,7 +22,7 @@ func rightsTaken(t *testing.T, o cassandra.Options, admin *gocql.Session) {
 			t.Fatal(err)
 		}
 	}
-	// The node remembers for two seconds what a user may do.
+	// The node remembers for two seconds what a user may do: what stays is granted before the rest is taken.
 	until := func(refused bool, try func() error) {
 		t.Helper()
 		for (try() != nil) != refused {
@@ -35,10 +35,10 @@ func rightsTaken(t *testing.T, o cassandra.Options, admin *gocql.Session) {
 	on := func(table string) string { return " ON TABLE " + o.Keyspace + "." + table + " " }
 	mayNotConfirm := func() {
 		t.Helper()
-		change("REVOKE SELECT ON KEYSPACE " + o.Keyspace + " FROM proxy")
 		for _, table := range []string{"owners", "events", "snapshots", "vals", "meta"} {
 			change("GRANT SELECT" + on(table) + "TO proxy")
 		}
+		change("REVOKE SELECT ON KEYSPACE " + o.Keyspace + " FROM proxy")
 		until(true, func() error { _, _, err := s.ReadLease(ctx, "x"); return err })
 	}
 	mayConfirm := func() {
@@ -92,10 +92,10 @@ func rightsTaken(t *testing.T, o cassandra.Options, admin *gocql.Session) {
 		if err := w.SaveSnapshot(ctx, w.fence, id, journal.Snapshot{Seq: 1}); err != nil {
 			t.Fatal(err)
 		}
-		change("REVOKE MODIFY ON KEYSPACE " + o.Keyspace + " FROM proxy")
 		for _, table := range []string{"owners", "leases", "snapshots"} {
 			change("GRANT MODIFY" + on(table) + "TO proxy")
 		}
+		change("REVOKE MODIFY ON KEYSPACE " + o.Keyspace + " FROM proxy")
 		tries := uint64(0)
 		until(true, func() error {
 			tries++
