@@ -39,8 +39,6 @@ func TestLogin(t *testing.T) {
 		"CREATE ROLE reader WITH PASSWORD = 'weak-secret' AND LOGIN = true",
 		"GRANT SELECT ON KEYSPACE " + o.Keyspace + " TO reader",
 		"CREATE ROLE proxy WITH PASSWORD = 'weak-secret' AND LOGIN = true",
-		"GRANT SELECT ON KEYSPACE " + o.Keyspace + " TO proxy",
-		"GRANT MODIFY ON KEYSPACE " + o.Keyspace + " TO proxy",
 		"CREATE ROLE locked WITH PASSWORD = 'weak-secret' AND LOGIN = false",
 	} {
 		if err := session.Query(cql).ExecContext(ctx); err != nil {
