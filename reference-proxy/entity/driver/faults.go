@@ -2,6 +2,7 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
@@ -38,10 +39,15 @@ func (in *instance) loadFault(err error, text string) *entity.Fault {
 }
 
 // recallFault is loadFault for what the entity remembers of keyed commands. A note that
-// cannot be read is no damage to the entity's state, so it does not claim that.
+// cannot be read is no damage to the entity's state, so it does not claim that; and damage
+// that only such a command meets does not keep the entity from being served.
 func (in *instance) recallFault(err error, text string) *entity.Fault {
-	if errors.Is(err, entity.ErrNote) {
+	switch {
+	case errors.Is(err, entity.ErrNote):
 		return &entity.Fault{Class: entity.FaultStore, Text: "it cannot be told whether the command was carried out before: " + text}
+	case damaged(err):
+		return &entity.Fault{Class: entity.FaultDamaged, Text: fmt.Sprintf(
+			"what is stored of %v is damaged, so it cannot be told whether the command was carried out before; it was not sent now", in.id)}
 	}
 	return in.loadFault(err, text)
 }

@@ -30,10 +30,9 @@ func (in *instance) recall(i *entity.Instruction) {
 		outcome = &o
 	}
 	if err != nil {
-		// What the instance holds is not in doubt, and other commands go on.
-		if damaged(err) {
-			in.host.quarantine.met(in.typ.Service, in.id, err)
-		} else if leftOut, admitted := in.host.complaints.admit(time.Now()); admitted {
+		// What the instance holds is not in doubt, and other commands go on: neither is it refused, whatever is
+		// damaged. If its state is, too, the next load finds out.
+		if leftOut, admitted := in.host.complaints.admit(time.Now()); admitted {
 			in.host.log.Error("it cannot be told whether a command with an idempotency key was carried out before; it is not sent",
 				"service", in.typ.Service, "entity", in.id.Key, "error", err, "left_out", leftOut)
 		}

@@ -187,3 +187,57 @@ func TestWindowIsReadOnce(t *testing.T) {
 		does(r.keyed("b"), false, 1, "a later try")
 	})
 }
+
+// holed is a store in which the events up to through of every journal are damaged.
+type holed struct {
+	journal.Store
+	through uint64
+}
+
+func (h *holed) Read(ctx context.Context, id journal.EntityID, after uint64, most journal.Chunk) ([]journal.Record, bool, error) {
+	if after < h.through {
+		return nil, false, &journal.CorruptError{ID: id, What: "event 1 is missing"}
+	}
+	return h.Store.Read(ctx, id, after, most)
+}
+
+// Damage among what a snapshot covers, which only the look for an earlier try meets, is told to the command with a key. The
+// entity's state is whole, so it is not refused: not now, and not when it is loaded next.
+func TestWindowIsDamaged(t *testing.T) {
+	inBubble(t, func(c *Config) { c.IdempotencyWindow = 10 }, func(t *testing.T, r *rig) {
+		serves := func(s *fakeStream, id int64) *fakeStream {
+			t.Helper()
+			a := r.call(t.Context(), "e", "without", nil)
+			if s == nil {
+				s = r.stream()
+				if seq := s.init(t).GetSnapshot().GetSnapshotSequence(); seq != 1 {
+					t.Fatalf("it begins with the snapshot of event %d, want 1", seq)
+				}
+			}
+			s.command(t)
+			s.reply(t, id)
+			wantReply(t, <-a)
+			return s
+		}
+		a := r.call(t.Context(), "e", "1", nil)
+		s := r.stream()
+		s.init(t)
+		s.command(t)
+		s.snapshots(t, 1, text("event"))
+		wantReply(t, <-a)
+		synctest.Wait()
+		r.store.Store = &holed{r.store.Store, 1}
+
+		for id := int64(2); id < 5; id++ {
+			wantFault(t, <-r.keyed("key"), entity.FaultDamaged,
+				`what is stored of entity "svc" "e" is damaged, so it cannot be told whether the command was carried out before; it was not sent now`)
+			serves(s, id)
+		}
+		if list := r.host.Quarantined(); len(list) != 0 {
+			t.Errorf("in quarantine: %+v", list)
+		}
+		<-s.closed // passivated
+		s.complete(errEOF)
+		serves(nil, 1)
+	})
+}
