@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -179,6 +180,43 @@ func TestServerErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestOneByOneEndsWithTheServer: a group is carried out one by one after the server refused it, until the server fails
+// at one. Else each of hundreds would wait for the time-out in turn.
+func TestOneByOneEndsWithTheServer(t *testing.T) {
+	s := open(t, fresh(database(t)))
+	ctx := within(t)
+	f := claim(t, s, 1, "me")
+	s.options.Timeout = 2 * time.Second
+	conn := connect(t, s.options.URL)
+	execSQL(t, conn, "SET search_path TO "+s.options.Schema)
+	execSQL(t, conn, "CREATE SEQUENCE tries")
+	execSQL(t, conn, fmt.Sprintf(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF nextval('%s.tries') = 1 THEN RAISE EXCEPTION 'asked for' USING ERRCODE = '22000'; END IF;
+		PERFORM pg_sleep(3600);
+		RETURN NEW; END $$`, s.options.Schema))
+	execSQL(t, conn, "CREATE TRIGGER fail BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION fail()")
+	var changes []*change
+	for i := range 6 {
+		id := journal.EntityID{Namespace: "n", Key: fmt.Sprint(i)}
+		changes = append(changes, &change{kind: appendEvents, fence: f, id: id, key: keyOf(id), entries: entries("x")})
+	}
+	errs := s.run(changes)
+	if errs[0] == nil {
+		t.Error("the write that the server failed at was acknowledged")
+	}
+	for i, err := range errs[1:] {
+		if !errors.Is(err, journal.ErrUnavailable) || !journal.NotWritten(err) {
+			t.Errorf("write %d: %v", i+1, err)
+		}
+	}
+	if n := ask[int](t, conn, "SELECT last_value FROM tries"); n != 2 {
+		t.Errorf("the server was tried %d times, want the group and the first", n)
+	}
+	if list, _, err := s.List(ctx, "", 10); err != nil || list != nil {
+		t.Errorf("%v was written, %v", list, err)
 	}
 }
 

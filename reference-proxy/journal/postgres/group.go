@@ -85,23 +85,23 @@ func (s *Store) run(changes []*change) []error {
 	ctx := context.Background()
 	errs := make([]error, len(changes))
 	err := s.apply(ctx, changes)
-	if err != nil && len(changes) > 1 && s.oneByOne(err) {
-		// Something is wrong with one of them, and the others must not suffer for it.
-		for i, c := range changes {
-			errs[i] = s.alone(ctx, c)
-		}
-		return errs
-	}
+	// Where something is wrong with one of them, the others must not suffer for it.
+	apart := err != nil && len(changes) > 1 && s.oneByOne(err)
+	var lost error // why those that are left are not tried
 	for i, c := range changes {
 		switch {
 		case err != nil && len(changes) == 1:
 			errs[i] = s.again(ctx, c, err)
-		case err != nil:
+		case err != nil && !apart:
 			errs[i] = err
-		case errors.Is(c.err, errRaced):
-			errs[i] = s.alone(ctx, c)
-		default:
+		case err == nil && !errors.Is(c.err, errRaced):
 			errs[i] = c.err
+		case lost != nil:
+			errs[i] = fmt.Errorf("%w: %s was not tried, as a write before it failed: %v", journal.ErrUnavailable, c.id, lost) //nolint:errorlint // its outcome is another's
+		default:
+			if errs[i] = s.alone(ctx, c); s.concernsAll(errs[i]) {
+				lost = errs[i]
+			}
 		}
 	}
 	return errs
@@ -160,7 +160,7 @@ func (s *Store) again(ctx context.Context, c *change, err error) error {
 	var damaged *journal.CorruptError
 	switch {
 	case errors.Is(err, errRaced):
-		return fmt.Errorf("%w: %s is written to by others all the time", journal.ErrUnavailable, c.id)
+		return fmt.Errorf("%w: %s is written to by others all the time: %w", journal.ErrUnavailable, c.id, errRaced)
 	case errors.As(err, &damaged) && damaged.ID == (journal.EntityID{}):
 		named := *damaged
 		named.ID = c.id
@@ -180,6 +180,16 @@ func (s *Store) oneByOne(err error) bool {
 		return false
 	}
 	return true
+}
+
+// concernsAll reports whether what came of a change that was carried out alone will come of others, too.
+func (s *Store) concernsAll(err error) bool {
+	for _, own := range []error{journal.ErrFenced, journal.ErrConflict, errRaced} {
+		if errors.Is(err, own) {
+			return false
+		}
+	}
+	return err != nil && !s.oneByOne(err)
 }
 
 func isCode(err error, code string) bool {
