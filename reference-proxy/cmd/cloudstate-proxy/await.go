@@ -51,7 +51,7 @@ func awaitStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *me
 	var toldAt time.Time
 	pauses := backoff.Backoff{Shortest: shortestPause, Longest: longestPause}
 	for {
-		store, err := openStore(ctx, cfg, log, m) // one try may outlast the patience, and is bounded by itself
+		store, err := openStore(ctx, cfg, log, m) // one try may outlast the patience, and is bounded by itself, but for the work of an upgrade
 		if err == nil || !mendable(cfg, err) || ctx.Err() != nil {
 			if err == nil {
 				w.set(nil)

@@ -3,13 +3,11 @@ package postgres
 import (
 	"context"
 	_ "embed" // the steps are files
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -43,6 +41,9 @@ type Migration struct {
 // nothing. Any number of processes may do so at once; they take turns. It needs the right to create
 // tables in the schema, and where there is no such schema, to create it.
 //
+// Connecting and awaiting its turn take the options' time-out at most, each; so does each lock of a table. How long an
+// upgrade's own work takes depends on what is stored, so that only ctx bounds it.
+//
 // Errors are those of Open. A transaction whose outcome is unknown may be tried again.
 func Migrate(ctx context.Context, o Options) (Migration, error) {
 	return migrate(ctx, o, migrations)
@@ -55,25 +56,32 @@ func migrate(ctx context.Context, o Options, steps []string) (Migration, error) 
 		return Migration{}, err
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout(config.ConnConfig.ConnectTimeout, o)
+	guardCancels(config.ConnConfig)
 	where := placeOf(config.ConnConfig, o.Schema)
-	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	bound, cancel := context.WithTimeout(ctx, 2*o.Timeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(bound, config.ConnConfig)
 	if err != nil {
 		return Migration{}, where.unreached(ctx, err)
 	}
-	// What is left to say when it fails has been said by COMMIT.
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	defer func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Timeout)
+		defer cancel()
+		// This ends the transaction, too. What is left to say when it fails has been said by COMMIT.
+		_ = conn.Close(ending)
+	}()
+	tx, from, err := takeTurn(bound, conn, where, o.Timeout)
 	if err != nil {
 		return Migration{}, where.explain(err)
 	}
-	m, err := upgrade(ctx, conn, where, steps)
-	if err != nil {
-		return Migration{}, errors.Join(err, ignoreClosed(tx.Rollback(context.WithoutCancel(ctx))))
+	if err := upgrade(ctx, conn, where, from, steps); err != nil {
+		return Migration{}, err
 	}
+	defer forbidCancels(conn)()
 	if err := tx.Commit(ctx); err != nil {
 		return Migration{}, where.explain(err)
 	}
-	return m, nil
+	return Migration{From: from, To: len(steps)}, nil
 }
 
 func connectTimeout(fromURL time.Duration, o Options) time.Duration {
@@ -83,42 +91,44 @@ func connectTimeout(fromURL time.Duration, o Options) time.Duration {
 	return o.Timeout
 }
 
-func ignoreClosed(err error) error {
-	if errors.Is(err, pgx.ErrTxClosed) || errors.Is(err, pgconn.ErrConnClosed) {
-		return nil
+// takeTurn begins the transaction of a migration, when no other is under way, and finds the format there is.
+func takeTurn(ctx context.Context, conn *pgx.Conn, where place, most time.Duration) (tx pgx.Tx, from int, err error) {
+	if err := prepare(ctx, conn); err != nil {
+		return nil, 0, err
 	}
-	return err
-}
-
-// upgrade works in the transaction that conn is in.
-func upgrade(ctx context.Context, conn *pgx.Conn, where place, steps []string) (Migration, error) {
+	if tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
+		return nil, 0, err
+	}
 	for _, sql := range []string{
 		"SET LOCAL synchronous_commit = on",
+		fmt.Sprintf("SET LOCAL lock_timeout = %d", most.Milliseconds()),
 		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", lockKey(where.schema, "migration", 0)),
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return Migration{}, where.explain(err)
+			return nil, 0, err
 		}
 	}
-	from, err := readFormat(ctx, conn, where.schema)
-	if err != nil {
-		return Migration{}, where.explain(err)
-	}
+	from, err = readFormat(ctx, conn, where.schema)
+	return tx, from, err
+}
+
+// upgrade makes of the format from the newest, in the transaction that conn is in.
+func upgrade(ctx context.Context, conn *pgx.Conn, where place, from int, steps []string) error {
 	if from > len(steps) {
-		return Migration{}, where.newer(from)
+		return where.newer(from)
 	}
 	if from == 0 {
 		if err := makeSchema(ctx, conn, where); err != nil {
-			return Migration{}, err
+			return err
 		}
 	}
 	for version := from + 1; version <= len(steps); version++ {
 		sql := fmt.Sprintf("SET LOCAL search_path TO %q;\n%s", where.schema, script(version, steps[version-1]))
 		if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return Migration{}, where.explainMaking(err)
+			return where.explainMaking(err)
 		}
 	}
-	return Migration{From: from, To: len(steps)}, nil
+	return nil
 }
 
 func makeSchema(ctx context.Context, conn *pgx.Conn, where place) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -166,5 +167,31 @@ func TestTablesOfSomebodyElse(t *testing.T) {
 	}
 	if ask[bool](t, conn, "SELECT to_regclass($1) IS NOT NULL", o.Schema+".format") {
 		t.Error("something was made beside them")
+	}
+}
+
+// TestMigrationsTurnIsAwaitedWithinBounds: a migration that somebody else does not finish costs the time-out, and
+// only those that have something to migrate.
+func TestMigrationsTurnIsAwaitedWithinBounds(t *testing.T) {
+	o := fresh(database(t))
+	conn := connect(t, o.URL)
+	hold := func(schema string) {
+		execSQL(t, conn, "SELECT pg_advisory_lock($1)", lockKey(schema, "migration", 0))
+	}
+	hold(o.Schema)
+	hasty := o
+	hasty.Timeout = time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for what, err := range map[string]error{"migrate": migrateOnly(ctx, hasty), "open": openOnly(ctx, hasty)} {
+		if !errors.Is(err, journal.ErrUnavailable) || ctx.Err() != nil || !strings.Contains(err.Error(), "another transaction holds") {
+			t.Errorf("%s beside a migration without end: %v", what, err)
+		}
+	}
+	execSQL(t, conn, "SELECT pg_advisory_unlock_all()")
+	open(t, o)
+	hold(o.Schema)
+	if err := openOnly(ctx, o); err != nil {
+		t.Errorf("open where nothing is to be done: %v", err)
 	}
 }

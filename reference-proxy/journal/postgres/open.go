@@ -25,11 +25,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.AutoMigrate {
-		if _, err := Migrate(ctx, o); err != nil {
-			return nil, err
-		}
-	}
 	config.ConnConfig.ConnectTimeout = connectTimeout(config.ConnConfig.ConnectTimeout, o)
 	dials := newDials()
 	config.BeforeConnect, config.AfterConnect = dials.before, dials.after
@@ -47,7 +42,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		others:  make(chan struct{}, o.MaxConns-o.Groups-1),
 	}
 	s.queue = s.newQueue()
-	if err := s.check(ctx); err != nil {
+	err = s.check(ctx)
+	if o.AutoMigrate && errors.Is(err, journal.ErrSchema) {
+		// Only now: whoever has nothing to migrate need not wait for others that do.
+		if _, err = Migrate(ctx, o); err == nil {
+			err = s.check(ctx)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
