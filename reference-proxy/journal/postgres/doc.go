@@ -30,6 +30,10 @@
 // of one entity meet at the primary key of its events: the later one's group is rolled back and its items
 // are carried out one by one, which tells who lost.
 //
+// A proxy that stands still halfway through sending a group keeps its transaction and its locks. When a claim or the end
+// of a lease has waited for them a third of the time-out, it has the server end the sessions that wait for their client
+// in a transaction older than the time-out (evict.go). That takes one role for all proxies.
+//
 // # Was it committed?
 //
 // When the connection breaks after a transaction was sent and before its COMMIT was
@@ -45,12 +49,13 @@
 //   - Version 13 or newer. fsync has to be on; a server with fsync off is warned about. Where the
 //     server's synchronous_commit is off, transactions switch it on for themselves; other
 //     settings (local, remote_write, remote_apply) are left as they are.
-//   - The primary. A connection to a standby is refused, and a URL may list several hosts, of
+//   - The primary. A connection to a standby is refused, unless target_session_attrs in the URL asks for one, which it
+//     must not: writes fail there, and reads are behind. A URL may list several hosts, of
 //     which the one that is primary is taken. After a failover to an asynchronous
 //     standby the last acknowledged writes may be gone, tokens among them: use
 //     synchronous replication where that matters, and never let an old primary go on
 //     being one, for nothing in a database can tell that it is.
-//   - PgBouncer in session or transaction mode: nothing outlives a transaction. In
+//   - PgBouncer in session or transaction mode: no setting and no lock outlives a transaction. In
 //     transaction mode it has to track prepared statements (1.21 with max_prepared_statements
 //     above 0); else add default_query_exec_mode=exec to the URL, which costs planning each statement anew.
 //     Statement mode does not work.

@@ -234,8 +234,8 @@ func TestServerSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ask[string](t, admin, "SELECT string_agg(DISTINCT what, ', ' ORDER BY what) FROM seen")
-			durable := c.want + " read committed 15s"
-			want := fmt.Sprintf("events %[1]s, leases %[1]s, owners %[1]s, snapshots %[2]s read committed 15s, vals %[1]s", durable, c.lazily)
+			durable := c.want + " read committed"
+			want := fmt.Sprintf("events %[1]s 15s, leases %[1]s 15s, owners %[1]s 5s, snapshots %[2]s read committed 15s, vals %[1]s 15s", durable, c.lazily)
 			if got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}

@@ -54,8 +54,8 @@ func newStatements(schema string) statements {
 const sqlBegin = `
 SELECT
 	set_config('plan_cache_mode', 'force_generic_plan', true),
-	set_config('lock_timeout', $3, true),
 	set_config('statement_timeout', $3, true),
+	set_config('lock_timeout', $4, true),
 	%s,
 	(SELECT count(pg_advisory_xact_lock_shared(k)) FROM unnest($1::bigint[]) AS k),
 	(SELECT count(pg_advisory_xact_lock(k)) FROM unnest($2::bigint[]) AS k)`

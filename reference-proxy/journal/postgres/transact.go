@@ -48,6 +48,12 @@ func (s *Store) transact(ctx context.Context, t transaction) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		verdict, err := s.attempt(ctx, bound, t)
+		if t.exclusive != nil && isCode(err, codeLockTimeout) && attempt < lockWaits {
+			if _, evictErr := s.evict(bound, t.exclusive, s.options.Timeout); evictErr != nil {
+				return err
+			}
+			continue
+		}
 		if err == nil || verdict != transient || attempt == maxAttempts || !wait(bound, pause) {
 			return err
 		}
@@ -113,7 +119,11 @@ func (s *Store) batch(t transaction) *pgx.Batch {
 	if t.lazy {
 		begin = s.sql.beginLazy
 	}
-	b.Queue(begin, keys(t.shared), keys(t.exclusive), strconv.FormatInt(s.limit(t).Milliseconds(), 10))
+	limit, locks := s.limit(t), s.limit(t)
+	if t.exclusive != nil {
+		locks = max(limit/lockPart, time.Millisecond) // 0 would be no bound
+	}
+	b.Queue(begin, keys(t.shared), keys(t.exclusive), milliseconds(limit), milliseconds(locks))
 	for _, st := range t.steps {
 		q := b.Queue(st.sql, st.args...)
 		if st.row != nil {
@@ -123,6 +133,8 @@ func (s *Store) batch(t transaction) *pgx.Batch {
 	b.Queue("COMMIT")
 	return b
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // keys is a parameter that is never NULL.
 func keys(k []int64) []int64 {

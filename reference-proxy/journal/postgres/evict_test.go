@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+)
+
+// standStill begins a transaction with the lock of a write, sends half of the next message, and no more: a proxy that
+// was stopped in the midst of a group. What it returns waits for its end.
+func standStill(t *testing.T, url string, lock int64) (ended func() error) {
+	t.Helper()
+	conn := connect(t, url)
+	execSQL(t, conn, "BEGIN")
+	execSQL(t, conn, "SELECT pg_advisory_xact_lock_shared($1)", lock)
+	wire := conn.PgConn().Conn()
+	if _, err := wire.Write([]byte{'B', 0, 0, 1, 0, 'x'}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = wire.Close() })
+	return func() error {
+		_, err := wire.Read(make([]byte, 1))
+		return err
+	}
+}
+
+// TestStandingStillKeepsNoShard: a proxy that stands still halfway through sending a group keeps its locks no longer than
+// the time-out once others want them.
+func TestStandingStillKeepsNoShard(t *testing.T) {
+	o := fresh(database(t))
+	o.Timeout = 1500 * time.Millisecond
+	s := open(t, o)
+	f := claim(t, s, 7, "old")
+	for _, c := range []struct {
+		name string
+		lock int64
+		do   func(context.Context) error
+	}{
+		{"end of lease", s.holderLock("old"), func(ctx context.Context) error { return s.EndLease(ctx, "old", 1) }},
+		{"claim", s.shardLock(7), func(ctx context.Context) error {
+			if err := s.BeginLease(ctx, "new", time.Minute); err != nil && !errors.Is(err, journal.ErrConflict) {
+				return err
+			}
+			_, err := s.Claim(ctx, 7, f.Token, "new")
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ended := standStill(t, o.URL, c.lock)
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			err := c.do(ctx)
+			for err != nil && ctx.Err() == nil {
+				if !errors.Is(err, journal.ErrUnavailable) && !errors.Is(err, journal.ErrUnknownOutcome) {
+					t.Fatal(err)
+				}
+				err = c.do(ctx)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = ended()
+		})
+	}
+}
+
+// TestOthersAreNotEvicted: who stands in a transaction with other locks, or for a shorter time, goes on.
+func TestOthersAreNotEvicted(t *testing.T) {
+	s := open(t, fresh(database(t)))
+	conn := connect(t, s.options.URL)
+	execSQL(t, conn, "BEGIN")
+	execSQL(t, conn, "SELECT pg_advisory_xact_lock_shared($1)", s.shardLock(1))
+	for _, c := range []struct {
+		name  string
+		shard journal.Shard
+		still time.Duration
+		want  int
+	}{
+		{"a young transaction", 1, time.Hour, 0},
+		{"with another lock", 2, 0, 0},
+		{"an old one", 1, 0, 1},
+	} {
+		if n, err := s.evict(within(t), []int64{s.shardLock(c.shard)}, c.still); err != nil || n != c.want {
+			t.Errorf("%s: %d sessions were ended, %v, want %d", c.name, n, err, c.want)
+		}
+	}
+}
