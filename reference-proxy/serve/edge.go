@@ -185,6 +185,10 @@ func (e *Edge) handle(_ any, ss grpc.ServerStream) error {
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	headers := commandMetadata(md)
+	if len(headers) > maxCommandMetadata {
+		return status.Errorf(codes.ResourceExhausted, "the request's headers add %d bytes to the command, which may be %d; send them in the message",
+			len(headers), maxCommandMetadata)
+	}
 	if !m.ClientStreaming && !m.ServerStreaming {
 		var key string
 		if e.cfg.IdempotencyKeys {

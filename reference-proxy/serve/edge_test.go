@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -78,6 +80,27 @@ func wantCode(t *testing.T, err error, code codes.Code) {
 	t.Helper()
 	if status.Code(err) != code {
 		t.Errorf("got %v, want %v", err, code)
+	}
+}
+
+// LIM-24: what headers add to a command is bounded; a call over the bound gets no further.
+func TestHeadersAreBounded(t *testing.T) {
+	e, conn := serveEdge(t)
+	f := function(t, "several-entities-a-file")
+	e.Publish(router(f))
+	var path string
+	for _, m := range f.Services[0].Methods {
+		if m.Key != nil {
+			path = m.Path
+		}
+	}
+	for size, want := range map[int]codes.Code{
+		maxCommandMetadata - 64: codes.InvalidArgument, // the request without an entity id is looked at
+		maxCommandMetadata:      codes.ResourceExhausted,
+		5 << 20:                 codes.ResourceExhausted,
+	} {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "x-long", strings.Repeat("x", size))
+		wantCode(t, conn.Invoke(ctx, path, &emptypb.Empty{}, &emptypb.Empty{}), want)
 	}
 }
 

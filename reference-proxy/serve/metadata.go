@@ -29,6 +29,10 @@ func transport(name string) bool {
 	return false
 }
 
+// maxCommandMetadata bounds what headers add to a command, in bytes, so that with the longest entity id and the longest
+// names in use the command has at most 64 KiB more than the client's message (LIM-24).
+const maxCommandMetadata = 32 << 10
+
 // commandMetadata encodes a call's custom headers as a cloudstate.Metadata; nil when
 // there are none, so that a plain client's command carries no metadata (ES-17).
 func commandMetadata(md metadata.MD) []byte {
