@@ -27,6 +27,7 @@ type judged struct {
 	Failure *struct {
 		Requirement string `json:"requirement"`
 	} `json:"failure"`
+	Logs []string `json:"logs"`
 }
 
 // The verdicts, as the report's schema names them.
@@ -95,7 +96,7 @@ const (
 	Survived Status = "survived"
 	// Noisy: the mutant was caught, but broke cases of the sample, or was judged with cases in error.
 	Noisy Status = "noisy"
-	// Broken: the mutant could not be built or judged.
+	// Broken: the mutant could not be built or judged, or it crashed: then what the cases say is about the crash, and by chance.
 	Broken Status = "broken"
 	// Elsewhere: no case can catch it; it was built, and another test catches it.
 	Elsewhere Status = "elsewhere"
@@ -105,6 +106,9 @@ const (
 // requirement, so that each failure breaks it.
 func decide(m Mutant, sampled []string, report *judgement) (status Status, caught []string, detail string) {
 	byID := index(report)
+	if line := report.crash(); line != "" {
+		return Broken, nil, "the mutated program crashed: " + line
+	}
 	var missed, noise []string
 	for _, id := range m.Cases {
 		if c := byID[id]; c.Verdict == failed {
@@ -125,6 +129,18 @@ func decide(m Mutant, sampled []string, report *judgement) (status Status, caugh
 		return Noisy, caught, "broke cases of the sample: " + strings.Join(noise, "; ")
 	}
 	return Killed, caught, ""
+}
+
+// crash returns the line with which the Go runtime ended the judged program, "" when it did not.
+func (j *judgement) crash() string {
+	for _, c := range j.Cases {
+		for _, line := range c.Logs {
+			if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+				return line
+			}
+		}
+	}
+	return ""
 }
 
 func index(report *judgement) map[string]judged {

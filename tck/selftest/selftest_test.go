@@ -1,10 +1,12 @@
 package selftest
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,6 +155,24 @@ func TestDecide(t *testing.T) {
 				t.Errorf("got %s (%s), want %s", got, detail, c.want)
 			}
 		})
+	}
+}
+
+func TestDecideCrash(t *testing.T) {
+	m := Mutant{ID: "m", Requirement: "ES-20", Cases: []string{"a"}}
+	for line, want := range map[string]Status{
+		"panic: runtime error":                        Broken,
+		"fatal error: concurrent map writes":          Broken,
+		`level=ERROR msg="panic: in a user's method"`: Killed,
+	} {
+		var report judgement
+		err := json.Unmarshal([]byte(`{"cases": [{"id": "a", "verdict": "failed", "logs": ["started", `+strconv.Quote(line)+`]}]}`), &report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, detail := decide(m, nil, &report); got != want || strings.Contains(detail, line) != (want == Broken) {
+			t.Errorf("%s: got %s (%s), want %s", line, got, detail, want)
+		}
 	}
 }
 

@@ -164,7 +164,7 @@ func restartCasesOf(k *kind) []suite.Case {
 			}),
 		k.overRestarts("killed-storing", "a reply whose storing a kill interrupts is stored whole or not at all, and all entities are served again",
 			append(k.both("ES-54", "VE-38", "ES-20", "VE-13"), "STO-10", "STO-15"), func(s *scene) {
-				for _, answered := range []int{0, 2} {
+				for answered := range 3 {
 					s.killWhileStoring(k, answered)
 				}
 			}),
@@ -221,54 +221,61 @@ func restartCasesOf(k *kind) []suite.Case {
 	}
 }
 
-// killWhileStoring has entities answer at the same time, and kills the proxy when this many of their clients have their replies.
+// killWhileStoring has entities answer at the same time, some with little to store and some with much, and kills the proxy when this many of
+// those with little have been answered for: then a proxy that stores a reply bit by bit is in the midst of the others.
 func (s *scene) killWhileStoring(k *kind, answered int) {
-	const entities, each = 6, 40
-	var calls []*call
-	var all []*entity
-	var instances []*instance
-	replies := make(chan struct{}, entities)
-	for range entities {
-		e := s.entity(k, k.model)
-		i := e.put("STO-10", "kept")
-		c := e.call("writes")
-		i.command("STO-10", "writes")
-		go func() { <-c.done; replies <- struct{}{} }()
-		all, calls, instances = append(all, e), append(calls, c), append(instances, i)
-	}
+	const little, entities, each = 2, 6, 40
 	batch := make([]string, each)
 	for n := range batch {
 		batch[n] = fmt.Sprint("batch ", n, strings.Repeat(".", 500))
 	}
-	for _, i := range instances {
-		a := k.reply(i.last, answer{action: replied(k.response("written")), writes: batch})
+	type storing struct {
+		e      *entity
+		i      *instance
+		c      *call
+		values []string
+	}
+	all := make([]storing, entities)
+	replies := make(chan struct{}, little)
+	for n := range all {
+		e := s.entity(k, k.model)
+		w := storing{e: e, i: e.put("STO-10", "kept"), c: e.call("writes"), values: batch}
+		w.i.command("STO-10", "writes")
+		if n < little {
+			w.values = batch[:1]
+			go func() { <-w.c.done; replies <- struct{}{} }()
+		}
+		all[n] = w
+	}
+	for _, w := range slices.Backward(all) {
+		a := k.reply(w.i.last, answer{action: replied(k.response("written")), writes: w.values})
 		if out, ok := a.(*eventsourced.EventSourcedStreamOut); ok {
 			out.GetReply().Snapshot = pack(&esmodel.Persisted{Value: "state"})
 		}
-		i.says(a)
+		w.i.says(a)
 	}
 	for range answered {
 		<-replies
 	}
 	s.killAndStart()
-	for n, e := range all {
-		<-calls[n].done
-		i, c := e.tries("STO-15", codes.Unavailable, "")
+	for _, w := range all {
+		<-w.c.done
+		i, c := w.e.tries("STO-15", codes.Unavailable, "")
 		snapshot, values := i.held("STO-10")
 		i.replies("next")
 		c.replies("STO-10", k.response("next"))
-		whole, none := append([]string{"kept"}, batch...), []string{"kept"}
+		whole, none := append([]string{"kept"}, w.values...), []string{"kept"}
 		if k == valueBased {
-			whole = batch[each-1:]
+			whole = w.values[len(w.values)-1:]
 		}
 		if snapshot > 0 {
 			whole, none = nil, nil
 		}
-		stored := slices.Equal(values, whole)
-		s.t.Require(stored && (snapshot == 0 || snapshot == each+1) || calls[n].err != nil && slices.Equal(values, none) && snapshot == 0, suite.Failure{
+		stored := slices.Equal(values, whole) && (snapshot == 0 || snapshot == int64(len(w.values))+1)
+		s.t.Require(stored || w.c.err != nil && slices.Equal(values, none) && snapshot == 0, suite.Failure{
 			Requirement: "STO-10",
-			Expected:    fmt.Sprintf("all %d values of the reply or, when its client has none, what was before", each),
-			Got:         fmt.Sprintf("%d values, after a snapshot at %d; the client's call: %v", len(values), snapshot, calls[n].err),
+			Expected:    fmt.Sprintf("all %d values of the reply or, when its client has none, what was before", len(w.values)),
+			Got:         fmt.Sprintf("%d values, after a snapshot at %d; the client's call: %v", len(values), snapshot, w.c.err),
 		})
 	}
 }
