@@ -98,7 +98,7 @@ func (c *chain) add(bucket uint64, r row) (bool, error) {
 		return false, err
 	}
 	if c.begun {
-		c.stable = anchor{c.tail.place, c.tail.gen}
+		c.stable = c.tail.anchor()
 	}
 	c.tail, c.begun, c.next, c.floor = rec, true, rec.next(), rec.gen
 	if !c.bodies {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -320,6 +321,27 @@ func TestSchema(t *testing.T) {
 	var b bytes.Buffer
 	if err := cassandra.Schema(&b, o); err != nil || strings.Count(b.String(), "CREATE TABLE") != 6 {
 		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
+
+// TestReadRepair: rows that must not go back in time are repaired by reads; those of which a query names a part are not.
+func TestReadRepair(t *testing.T) {
+	c := node(t)
+	o := fresh(t, c)
+	found := map[string]string{}
+	it := raw(t, c, o).Query("SELECT table_name, read_repair FROM system_schema.tables WHERE keyspace_name = ?", o.Keyspace).IterContext(within(t))
+	var table, repair string
+	for it.Scan(&table, &repair) {
+		found[table] = repair
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"owners": "BLOCKING", "leases": "BLOCKING", "meta": "BLOCKING", "events": "NONE", "snapshots": "NONE", "vals": "NONE",
+	}
+	if !maps.Equal(found, want) {
+		t.Errorf("%v, want %v", found, want)
 	}
 }
 

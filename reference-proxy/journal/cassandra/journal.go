@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -12,7 +13,6 @@ import (
 const (
 	insertEvent = "INSERT INTO events (ns, key, bucket, first, fence, attempt, part, head, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP 1"
 	deleteOlder = "DELETE FROM events USING TIMESTAMP 2 WHERE ns = ? AND key = ? AND bucket = ? AND first = ? AND (fence, attempt) < (?, ?)"
-	selectParts = "SELECT part, head, data FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first = ? AND fence = ? AND attempt = ?"
 	selectHeads = "SELECT first, fence, attempt, part, head FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first >= ?"
 	selectAny   = "SELECT first FROM events WHERE ns = ? AND key = ? AND bucket = ? LIMIT 1"
 	selectRows  = "SELECT first, fence, attempt, part, head, data FROM events WHERE ns = ? AND key = ? AND bucket = ? AND first >= ?"
@@ -101,13 +101,13 @@ func (s *Store) own(ctx context.Context, f journal.Fence, id journal.EntityID, e
 	var tail record
 	var body []byte
 	err := s.untorn(ctx, id, func() { s.forgetAnchors(id) }, func() error {
-		found, err := s.findTail(ctx, id)
+		found, before, err := s.findTail(ctx, id)
 		if err != nil {
 			return err
 		}
 		tail, body = found, nil
 		if bodied := check(tail) == nil && tail.gen != gen && tail.events > 0; bodied {
-			body, err = s.readBody(ctx, id, tail)
+			tail, body, err = s.readTail(ctx, id, before)
 		}
 		return err
 	})
@@ -184,24 +184,14 @@ func (s *Store) writeRecord(ctx context.Context, id journal.EntityID, rec *recor
 	}, more...)
 }
 
-// readBody reads the events of rec, which was found before.
-func (s *Store) readBody(ctx context.Context, id journal.EntityID, rec record) ([]byte, error) {
-	c := &chain{id: id, bodies: true, next: rec.place, floor: rec.gen, anchor: true}
-	r := row{first: rec.first, gen: rec.gen}
-	whole := false
-	var n int
-	err := s.pages(ctx, statement{selectParts, []any{
-		[]byte(id.Namespace), []byte(id.Key), int64(rec.bucket), int64(rec.first), int64(rec.gen.token), int64(rec.gen.attempt),
-	}}, 0, []any{&n, &r.head, &r.data}, func() int { return len(r.data) }, func() (bool, error) {
-		r.part = uint64(n)
-		var err error
-		whole, err = c.add(rec.bucket, r)
-		return !whole, err
+// readTail reads the last record of id and its events. It begins at a, the record before the last: another quorum may not
+// have the last one that was found.
+func (s *Store) readTail(ctx context.Context, id journal.EntityID, a anchor) (tail record, body []byte, err error) {
+	_, _, err = s.replay(ctx, id, a, true, 0, func(c *chain) (bool, error) {
+		tail, body = c.tail, slices.Clone(c.body)
+		return true, nil
 	})
-	if err == nil && !whole {
-		err = torn("event %d by generation %v has gone", rec.first, rec.gen)
-	}
-	return c.body, err
+	return tail, body, err
 }
 
 // replay feeds the rows of id from a on to a chain, and calls visit with each record
@@ -248,18 +238,18 @@ func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodie
 	}
 }
 
-// findTail returns the last record of id; one without events if there is none.
-func (s *Store) findTail(ctx context.Context, id journal.EntityID) (record, error) {
+// findTail returns the last record of id, one without events if there is none, and the record before it.
+func (s *Store) findTail(ctx context.Context, id journal.EntityID) (record, anchor, error) {
 	a, _, err := s.start(ctx, id, math.MaxInt64)
 	if err != nil {
-		return record{}, err
+		return record{}, anchor{}, err
 	}
 	c, _, err := s.replay(ctx, id, a, false, 0, func(*chain) (bool, error) { return true, nil })
 	if err != nil {
-		return record{}, err
+		return record{}, anchor{}, err
 	}
 	s.journals.update(id, func(st *journalState) { st.keep(c.stable) })
-	return c.tail, nil
+	return c.tail, c.stable, nil
 }
 
 func (s *Store) forgetAnchors(id journal.EntityID) {

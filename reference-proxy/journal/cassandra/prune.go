@@ -79,7 +79,7 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 			}
 			low = now.mark.low
 			_, _, err = s.replay(ctx, id, low, false, 0, func(c *chain) (bool, error) {
-				low, hollow = anchor{c.tail.place, c.tail.gen}, c.tail.hollow
+				low, hollow = c.tail.anchor(), c.tail.hollow
 				return c.tail.last() < through, nil
 			})
 			return err
@@ -93,11 +93,13 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 		ctx, cancel := s.detached(ctx)
 		defer cancel()
 		if through > now.mark.through {
-			m := pruneMark{through: through, low: low}
-			if err := s.exec(ctx, statement{updatePruned, []any{int64(through), m.encode(id), []byte(id.Namespace), []byte(id.Key)}}); err != nil {
+			now.mark = pruneMark{through: through, low: low}
+		}
+		// The mark that was read may be on one replica only: it is written again.
+		if m := now.mark; m.through > 0 {
+			if err := s.exec(ctx, statement{updatePruned, []any{int64(m.through), m.encode(id), []byte(id.Namespace), []byte(id.Key)}}); err != nil {
 				return err
 			}
-			now.mark = m
 		}
 		if err := s.confirm(ctx, f); err != nil {
 			return unknown(err)

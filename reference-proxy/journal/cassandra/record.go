@@ -43,6 +43,15 @@ func (r *record) next() place {
 	return p
 }
 
+// anchor is where a replay may begin if r is in the journal for good. It names the origin, as the copy that was met
+// may be on one replica only. A root is where a replay begins anyway.
+func (r *record) anchor() anchor {
+	if r.events == 0 {
+		return anchor{}
+	}
+	return anchor{r.place, r.origin}
+}
+
 func (r *record) spot(id journal.EntityID) spot {
 	return spot{id: id, at: [4]uint64{r.bucket, r.first, uint64(r.gen.token), r.gen.attempt}}
 }

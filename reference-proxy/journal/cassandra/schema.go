@@ -16,9 +16,10 @@ import (
 // schemaFormat is the version of the tables and of what is in them.
 const schemaFormat = 1
 
-// tables are created in this order; meta comes last, so that where it is, all are. Every
-// table reads with blocking read repair (Cassandra's default, written down since reads of
-// the same rows must not go back in time). Rows of the last four are written once and never
+// tables are created in this order; meta comes last, so that where it is, all are. Owners and leases
+// are read with blocking read repair (Cassandra's default, written down since reads of
+// the same rows must not go back in time). Events, snapshots and values are read without any: a
+// repair writes back what the query names only, a head without its body, say. Their rows are written once and never
 // changed, with time stamp 1, and deleted with time stamp 2: no clock has a say.
 var tables = []string{
 	`CREATE TABLE IF NOT EXISTS %s.owners (
@@ -38,20 +39,20 @@ var tables = []string{
 	head blob, data blob,
 	PRIMARY KEY ((ns, key, bucket), first, fence, attempt, part)
 ) WITH CLUSTERING ORDER BY (first ASC, fence DESC, attempt DESC, part ASC)
-  AND comment = 'appends; see ARCHITECTURE.md before touching a row' AND read_repair = 'BLOCKING'`,
+  AND comment = 'appends; see ARCHITECTURE.md before touching a row' AND read_repair = 'NONE'`,
 	`CREATE TABLE IF NOT EXISTS %s.snapshots (
 	ns blob, key blob,
 	pruned blob static, swept bigint static,
 	seq bigint, fence bigint, attempt bigint, part int,
 	head blob, data blob,
 	PRIMARY KEY ((ns, key), seq, fence, attempt, part)
-) WITH CLUSTERING ORDER BY (seq DESC, fence DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
+) WITH CLUSTERING ORDER BY (seq DESC, fence DESC, attempt DESC, part ASC) AND read_repair = 'NONE'`,
 	`CREATE TABLE IF NOT EXISTS %s.vals (
 	ns blob, key blob,
 	fence bigint, attempt bigint, part int,
 	head blob, data blob,
 	PRIMARY KEY ((ns, key), fence, attempt, part)
-) WITH CLUSTERING ORDER BY (fence DESC, attempt DESC, part ASC) AND read_repair = 'BLOCKING'`,
+) WITH CLUSTERING ORDER BY (fence DESC, attempt DESC, part ASC) AND read_repair = 'NONE'`,
 	`CREATE TABLE IF NOT EXISTS %s.meta (
 	name text PRIMARY KEY,
 	value text

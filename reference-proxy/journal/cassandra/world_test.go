@@ -116,6 +116,8 @@ type world struct {
 	newest   journal.Token
 	claiming glance // of who wants to be the next owner
 	appends  int
+	// anchors are what reads took for records in the journal for good.
+	anchors []anchor
 	// fixed is what was acknowledged or adopted: the model. since is who fixed it.
 	fixed []string
 	since journal.Token
@@ -200,19 +202,28 @@ func (w *world) replay(rows []stored) (tail record, texts []string) {
 
 // machine runs the machine over the same rows.
 func (w *world) machine(rows []stored) (record, []string, error) {
-	c := newChain(w.id, anchor{}, true)
+	c, texts, err := w.machineFrom(anchor{}, rows)
+	return c.tail, texts, err
+}
+
+// machineFrom runs the machine from a on.
+func (w *world) machineFrom(a anchor, rows []stored) (*chain, []string, error) {
+	c := newChain(w.id, a, true)
 	var texts []string
-	i := 0
-	for bucket := uint64(0); ; bucket++ {
+	i := slices.IndexFunc(rows, func(s stored) bool { return s.bucket == a.bucket && s.first >= a.first })
+	if i < 0 {
+		i = len(rows)
+	}
+	for bucket := a.bucket; ; bucket++ {
 		for ; i < len(rows) && rows[i].bucket == bucket; i++ {
 			whole, err := c.add(bucket, rows[i].row)
 			if err != nil {
-				return record{}, nil, err
+				return c, nil, err
 			}
 			if whole && c.tail.events > 0 {
 				entries, err := decodeEntries(c.body, c.tail.events)
 				if err != nil {
-					return record{}, nil, err
+					return c, nil, err
 				}
 				for _, e := range entries {
 					texts = append(texts, string(e.Payload))
@@ -224,7 +235,7 @@ func (w *world) machine(rows []stored) (record, []string, error) {
 			err = c.found(rows[i].first)
 		}
 		if err != nil || !goOn {
-			return c.tail, texts, err
+			return c, texts, err
 		}
 	}
 }
@@ -443,12 +454,24 @@ func (w *world) check() error {
 		if w.rules != (rules{}) {
 			continue
 		}
-		mtail, mtexts, err := w.machine(rows)
+		c, mtexts, err := w.machineFrom(anchor{}, rows)
 		if err != nil {
 			return fmt.Errorf("the machine cries damage: %w", err)
 		}
-		if !slices.Equal(mtexts, texts) || mtail.place != tail.place || mtail.gen != tail.gen {
+		if !slices.Equal(mtexts, texts) || c.tail.place != tail.place || c.tail.gen != tail.gen {
 			return fmt.Errorf("the machine says %q, the plain rule %q", mtexts, texts)
+		}
+		if !slices.Contains(w.anchors, c.stable) {
+			w.anchors = append(w.anchors, c.stable)
+		}
+		for _, a := range w.anchors {
+			c, rest, err := w.machineFrom(a, rows)
+			if err != nil {
+				return fmt.Errorf("from %+v on the machine cries damage: %w", a, err)
+			}
+			if len(rest) > len(texts) || !slices.Equal(rest, texts[len(texts)-len(rest):]) || c.tail.place != tail.place || c.tail.gen != tail.gen {
+				return fmt.Errorf("from %+v on the machine says %q, the plain rule %q", a, rest, texts)
+			}
 		}
 	}
 	return nil
