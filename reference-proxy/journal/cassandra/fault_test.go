@@ -324,6 +324,32 @@ func TestSchema(t *testing.T) {
 	}
 }
 
+// TestReadBesidePrune: several buckets are removed behind the one that a read is in. It does not take the gap for the end.
+func TestReadBesidePrune(t *testing.T) {
+	o := fresh(t, node(t), func(o *cassandra.Options) { o.BucketRecords = 3 })
+	w := own(t, open(t, o), "w", 1)
+	ctx, id := within(t), entity(t)
+	for i := range uint64(14) {
+		w.append(id, i, fmt.Sprint(i+1))
+	}
+	if err := w.SaveSnapshot(ctx, w.fence, id, journal.Snapshot{Seq: 13}); err != nil {
+		t.Fatal(err)
+	}
+	reader := open(t, o)
+	prune := func() {
+		if err := w.Prune(ctx, w.fence, id, 13); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := reader.ReplayBeside(ctx, id, prune); err == nil {
+		t.Error("what is left of the journal passes for all of it")
+	}
+	if _, _, err := reader.Read(ctx, id, 0, journal.Chunk{}); !errors.Is(err, journal.ErrPruned) {
+		t.Errorf("then: %v", err)
+	}
+	same(t, "the rest", texts(t, reader, id, 13), "14")
+}
+
 // TestReadRepair: rows that must not go back in time are repaired by reads; those of which a query names a part are not.
 func TestReadRepair(t *testing.T) {
 	c := node(t)

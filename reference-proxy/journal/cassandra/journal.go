@@ -184,6 +184,16 @@ func (s *Store) writeRecord(ctx context.Context, id journal.EntityID, rec *recor
 	}, more...)
 }
 
+// notRemoved is asked when a replay of more than one answer found nothing at p: it fails if a prune that ran beside it has
+// removed what was there. Where a prune removes several buckets, the journal seems to end before them.
+func (s *Store) notRemoved(ctx context.Context, id journal.EntityID, p place) error {
+	top, err := s.readTop(ctx, id)
+	if low := top.mark.low; err == nil && (p.bucket < low.bucket || p.bucket == low.bucket && p.first < low.first) {
+		err = torn("event %d was removed while it was read", max(p.first, 1))
+	}
+	return err
+}
+
 // readTail reads the last record of id and its events. It begins at a, the record before the last: another quorum may not
 // have the last one that was found.
 func (s *Store) readTail(ctx context.Context, id journal.EntityID, a anchor) (tail record, body []byte, err error) {
@@ -208,7 +218,7 @@ func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodie
 	}
 	for bucket, from := a.bucket, a.first; ; bucket, from = bucket+1, c.next.first {
 		stopped := false
-		err := s.pages(ctx, statement{cql, []any{[]byte(id.Namespace), []byte(id.Key), int64(bucket), int64(from)}}, size, dest,
+		asked, err := s.pages(ctx, statement{cql, []any{[]byte(id.Namespace), []byte(id.Key), int64(bucket), int64(from)}}, size, dest,
 			func() int { return len(r.head) + len(r.data) },
 			func() (bool, error) {
 				r.first, r.gen, r.part = uint64(first), generation{journal.Token(token), uint64(attempt)}, uint64(part)
@@ -232,6 +242,9 @@ func (s *Store) replay(ctx context.Context, id journal.EntityID, a anchor, bodie
 			there, err := s.quorumRow(ctx, statement{selectAny, []any{[]byte(id.Namespace), []byte(id.Key), int64(c.beyond())}}, &beyond)
 			if err == nil && there {
 				err = c.found(uint64(beyond))
+			}
+			if err == nil && (asked > 1 || bucket > a.bucket || !c.begun) {
+				err = s.notRemoved(ctx, id, c.next)
 			}
 			return c, err == nil, err
 		}

@@ -68,6 +68,17 @@ func (s *Store) Lay(ctx context.Context, f journal.Fence, id journal.EntityID, e
 	return g.Wait()
 }
 
+// ReplayBeside replays id from its root and calls beside when it has read the first event.
+func (s *Store) ReplayBeside(ctx context.Context, id journal.EntityID, beside func()) error {
+	_, _, err := s.replay(ctx, id, anchor{}, true, 0, func(c *chain) (bool, error) {
+		if c.tail.first == 1 {
+			beside()
+		}
+		return true, nil
+	})
+	return err
+}
+
 // TestMark: an adoption finds what the reads found, or is refused.
 func TestMark(t *testing.T) {
 	at := func(first uint64, token journal.Token) record {

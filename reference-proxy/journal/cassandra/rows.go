@@ -59,11 +59,11 @@ func (s *Store) untorn(ctx context.Context, id journal.EntityID, forget func(), 
 
 // pages calls row for each row of a query in turn, as scan filled in its variables, until
 // it returns false. It asks for pages of about pageTarget bytes; sized tells a row's. The first
-// page has size rows, or firstPage for 0.
-func (s *Store) pages(ctx context.Context, st statement, size int, dest []any, sized func() int, row func() (bool, error)) error {
+// page has size rows, or firstPage for 0. It returns how many pages it asked for.
+func (s *Store) pages(ctx context.Context, st statement, size int, dest []any, sized func() int, row func() (bool, error)) (asked int, err error) {
 	var state []byte
 	setDefault(&size, firstPage)
-	for {
+	for asked = 1; ; asked++ {
 		bytes, rows := 0, 0
 		var it *gocql.Iter
 		stop := false
@@ -75,7 +75,7 @@ func (s *Store) pages(ctx context.Context, st statement, size int, dest []any, s
 			return nil
 		})
 		if err != nil {
-			return err
+			return asked, err
 		}
 		next := append([]byte(nil), it.PageState()...)
 		for !stop && it.Scan(dest...) {
@@ -84,15 +84,15 @@ func (s *Store) pages(ctx context.Context, st statement, size int, dest []any, s
 			goOn, err := row()
 			if err != nil {
 				_ = it.Close() // the row's error is the cause
-				return err
+				return asked, err
 			}
 			stop = !goOn
 		}
 		if err := it.Close(); err != nil {
-			return s.unavailable(err)
+			return asked, s.unavailable(err)
 		}
 		if stop || len(next) == 0 {
-			return nil
+			return asked, nil
 		}
 		state = next
 		size = max(firstPage/2, min(lastPage, 8*size, pageTarget/max(1, bytes/max(1, rows))))

@@ -148,7 +148,7 @@ func (s *Store) LatestSnapshot(ctx context.Context, id journal.EntityID) (snap j
 		var part *int
 		var encoded, data []byte
 		snap, found = journal.Snapshot{}, false
-		err := s.pages(ctx, statement{selectSnapshots, []any{[]byte(id.Namespace), []byte(id.Key)}}, 0,
+		_, err := s.pages(ctx, statement{selectSnapshots, []any{[]byte(id.Namespace), []byte(id.Key)}}, 0,
 			[]any{&seq, &token, &attempt, &part, &encoded, &data}, func() int { return len(data) }, func() (bool, error) {
 				if seq == nil || part == nil {
 					return true, nil

@@ -94,7 +94,7 @@ func (s *Store) readValue(ctx context.Context, id journal.EntityID) (v storedVal
 	if err == nil && found && !whole { // of many parts, or never finished
 		a = assembly{kind: kindValue}
 		st.cql = selectValues
-		if err = s.pages(ctx, st, 0, dest, func() int { return len(data) }, add); err == nil && !whole {
+		if _, err = s.pages(ctx, st, 0, dest, func() int { return len(data) }, add); err == nil && !whole {
 			err = a.end()
 		}
 	}
