@@ -70,12 +70,24 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 		var low anchor
 		var hollow bool // whether the record at low has events, none of which is there
 		var now top
+		var rests *assembly // the snapshot that takes the place of the events, if it may be on one replica only
 		err := s.untorn(ctx, id, func() { s.forgetAnchors(id) }, func() (err error) {
+			rests = nil
 			if now, err = s.readTop(ctx, id); err != nil || through <= now.mark.through {
 				return err
 			}
 			if !now.found || now.seq < through {
 				return &journal.ConflictError{ID: id, Expected: through, Actual: now.seq}
+			}
+			if st, _ := s.journals.get(id); st.saved < through {
+				snap, found, err := s.readSnapshot(ctx, id)
+				if err != nil {
+					return err
+				}
+				if !found || snap.at.at[0] < through {
+					return &journal.ConflictError{ID: id, Expected: through, Actual: snap.at.at[0]}
+				}
+				rests = &snap
 			}
 			low = now.mark.low
 			_, _, err = s.replay(ctx, id, low, false, 0, func(c *chain) (bool, error) {
@@ -89,6 +101,13 @@ func (s *Store) Prune(ctx context.Context, f journal.Fence, id journal.EntityID,
 		}
 		if hollow {
 			return s.stillHeld(ctx, f)
+		}
+		if rests != nil {
+			ctx, cancel := s.lasting(ctx, len(rests.body))
+			defer cancel()
+			if err := s.writeSnapshot(ctx, rests.at, rests.head, rests.body); err != nil {
+				return err
+			}
 		}
 		ctx, cancel := s.detached(ctx)
 		defer cancel()

@@ -112,24 +112,30 @@ func (s *Store) SaveSnapshot(ctx context.Context, f journal.Fence, id journal.En
 		}
 		at := snapshotSpot(id, snap.Seq, generation{f.Token, s.version.Add(1)})
 		h := headOf(kindSnapshot, snap.Payload, from.numbers()...)
-		encoded := h.encode(at)
-		err = writeParts(ctx, s.exec, snap.Payload, h.parts, func(n int, data []byte) statement {
-			var e []byte
-			if n == 0 {
-				e = encoded
-			}
-			return statement{insertSnapshot, []any{
-				[]byte(id.Namespace), []byte(id.Key), int64(at.at[0]), int64(at.at[1]), int64(at.at[2]), n, e, data,
-			}}
-		}, more...)
+		err = s.writeSnapshot(ctx, at, h, snap.Payload, more...)
 		if err != nil {
 			return err
 		}
 		if err := s.confirm(ctx, f); err != nil {
 			return unknown(err)
 		}
+		s.journals.update(id, func(st *journalState) { st.saved = max(st.saved, snap.Seq) })
 		return nil
 	})
+}
+
+// writeSnapshot writes the rows of a snapshot, and more with its head.
+func (s *Store) writeSnapshot(ctx context.Context, at spot, h head, payload []byte, more ...statement) error {
+	encoded := h.encode(at)
+	return writeParts(ctx, s.exec, payload, h.parts, func(n int, data []byte) statement {
+		var e []byte
+		if n == 0 {
+			e = encoded
+		}
+		return statement{insertSnapshot, []any{
+			[]byte(at.id.Namespace), []byte(at.id.Key), int64(at.at[0]), int64(at.at[1]), int64(at.at[2]), n, e, data,
+		}}
+	}, more...)
 }
 
 // LatestSnapshot implements journal.Snapshots.
@@ -142,31 +148,37 @@ func (s *Store) LatestSnapshot(ctx context.Context, id journal.EntityID) (snap j
 		return journal.Snapshot{}, false, err
 	}
 	defer leave()
-	err = s.untorn(ctx, id, func() {}, func() error {
-		a := assembly{kind: kindSnapshot}
-		var seq, token, attempt *int64 // null where a partition has static columns only
-		var part *int
-		var encoded, data []byte
-		snap, found = journal.Snapshot{}, false
-		_, err := s.pages(ctx, statement{selectSnapshots, []any{[]byte(id.Namespace), []byte(id.Key)}}, 0,
-			[]any{&seq, &token, &attempt, &part, &encoded, &data}, func() int { return len(data) }, func() (bool, error) {
-				if seq == nil || part == nil {
-					return true, nil
-				}
-				whole, err := a.add(snapshotSpot(id, uint64(*seq), generation{journal.Token(*token), uint64(*attempt)}), uint64(*part), encoded, data)
-				found = whole
-				return !whole, err
-			})
-		if err != nil || !found {
-			return errors.Join(err, a.end())
-		}
+	err = s.untorn(ctx, id, func() {}, func() (err error) {
+		var a assembly
+		a, found, err = s.readSnapshot(ctx, id)
 		snap = journal.Snapshot{Seq: a.at.at[0], Payload: a.body}
-		return nil
+		return err
 	})
-	if err != nil {
+	if err != nil || !found {
 		return journal.Snapshot{}, false, err
 	}
-	return snap, found, nil
+	return snap, true, nil
+}
+
+// readSnapshot reads the newest snapshot that is whole.
+func (s *Store) readSnapshot(ctx context.Context, id journal.EntityID) (a assembly, found bool, err error) {
+	a = assembly{kind: kindSnapshot}
+	var seq, token, attempt *int64 // null where a partition has static columns only
+	var part *int
+	var encoded, data []byte
+	_, err = s.pages(ctx, statement{selectSnapshots, []any{[]byte(id.Namespace), []byte(id.Key)}}, 0,
+		[]any{&seq, &token, &attempt, &part, &encoded, &data}, func() int { return len(data) }, func() (bool, error) {
+			if seq == nil || part == nil {
+				return true, nil
+			}
+			whole, err := a.add(snapshotSpot(id, uint64(*seq), generation{journal.Token(*token), uint64(*attempt)}), uint64(*part), encoded, data)
+			found = whole
+			return !whole, err
+		})
+	if err == nil && !found {
+		err = a.end()
+	}
+	return a, found, err
 }
 
 // quorumRow reads one row, if there is one.

@@ -11,6 +11,8 @@ type journalState struct {
 	anchors []anchor
 	// pruned is the last event known to be removed.
 	pruned uint64
+	// saved is the last event of the newest snapshot that this handle wrote and that was acknowledged.
+	saved uint64
 	// tail is the last record, if the owner with the token adopted it or wrote it.
 	tail  record
 	owner journal.Token
