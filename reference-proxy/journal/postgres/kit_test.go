@@ -55,7 +55,9 @@ func TestStore(t *testing.T) {
 	journaltest.Run(t,
 		func(t *testing.T) journal.Store {
 			t.Helper()
-			s, err := Open(within(t), fresh(server.URL()))
+			o := fresh(server.URL())
+			o.Groups = 2 // beside each other; what is opened again has the default
+			s, err := Open(within(t), o)
 			if err != nil {
 				t.Fatal(err)
 			}
