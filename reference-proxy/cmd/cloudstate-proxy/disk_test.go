@@ -307,9 +307,9 @@ func testRefusedInTime(t *testing.T) {
 // testFilledByAnother: somebody else takes all that is left, faster than anybody can look. The proxy refuses, or ends; what it
 // acknowledged is there.
 func testFilledByAnother(t *testing.T) {
-	disk := mountDisk(t, 512*mib)
-	d := newDiskTest(t, disk)
 	deaths, fills := 0, fromEnv("CLOUDSTATE_DISK_FILLS", 3)
+	disk := mountDisk(t, int64(512+16*fills)*mib) // what the callers of each time leave there stays
+	d := newDiskTest(t, disk)
 	for range fills {
 		d.load()
 		d.more(codes.OK, 200)
