@@ -127,6 +127,27 @@ func TestNeverAnswered(t *testing.T) {
 	})
 }
 
+// LIM-06: a command's time begins when it is sent, not while it waits for something of the command before it.
+func TestTimeBeginsWhenSent(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, r *rig) {
+		r.store.holdSnapshot = make(chan struct{})
+		a := r.call(t.Context(), "e", "1", nil)
+		s := r.stream()
+		s.init(t)
+		s.command(t)
+		b := r.call(t.Context(), "e", "2", nil)
+		synctest.Wait()
+		s.snapshots(t, 1, text("event"))
+		wantReply(t, <-a)
+		pass(90 * time.Second)
+		close(r.store.holdSnapshot)
+		s.command(t)
+		pass(59 * time.Second)
+		s.reply(t, 2)
+		wantReply(t, <-b)
+	})
+}
+
 // GAP-39, LIM-05: a replay goes at the user function's pace, and only one that stands
 // still fails.
 func TestSlowReplay(t *testing.T) {

@@ -362,6 +362,9 @@ func (in *instance) tick() {
 	still := time.Since(in.touched)
 	next := in.tickEvery()
 	switch cfg := &in.host.cfg; {
+	case in.driving && in.sending.IsZero():
+		// What is being carried out has a time limit of its own. A command may be among it that the machine
+		// counts as sent: its time begins when it is.
 	case in.machine.Awaiting():
 		if still >= cfg.CommandTimeout {
 			in.machine.TimedOut(cfg.CommandTimeout.String())
