@@ -21,7 +21,7 @@ what() {
   case "$1" in
     test) echo "make test" ;;
     kill) echo "$KILLS kills of the proxy under load, and as many while clients try again by key, each with seeds $KILL_SEEDS" ;;
-    store-faults) echo "two owners, and every fault, for $FAULT_SECONDS s each, on PostgreSQL, one Cassandra node and three, with seeds $FAULT_SEEDS" ;;
+    store-faults) echo "two owners, and every fault, for $FAULT_SECONDS s each, on PostgreSQL, one Cassandra node and three; 20 kills of proxy and Cassandra in turn while clients try again by key; with seeds $FAULT_SEEDS" ;;
     power-cuts) echo "$CUTS power cuts of the embedded store" ;;
     full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
     outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
@@ -47,6 +47,8 @@ perform() {
           CLOUDSTATE_FAULT_SECONDS="$FAULT_SECONDS" CLOUDSTATE_SEED="$seed" CLOUDSTATE_CASSANDRA_NODES="${run%% *}" \
             go test -count=1 -v -timeout 120m -run "${run#* }" ./reference-proxy/cmd/cloudstate-proxy
         done
+        CLOUDSTATE_KILLS=20 CLOUDSTATE_SEED="$seed" \
+          go test -count=1 -v -timeout 60m -run '^TestRetriesOnCassandra$' ./reference-proxy/cmd/cloudstate-proxy
       done
       ;;
     power-cuts) go test -count=1 -v -timeout 120m -run 'PowerLoss$' ./reference-proxy/journal/pebble -power-cuts "$CUTS" ;;
@@ -71,7 +73,7 @@ figures() {
     test) pattern='^== [a-z-]+: [0-9]+ s' ;;
     kill) pattern='seed [0-9]+: [0-9]+ kills' ;;
     full-disk) pattern='the disk was filled|read back|answers: ' ;;
-    store-faults) pattern='(two owners|faults) on ' lines=60 ;;
+    store-faults) pattern='(two owners|faults) on |seed [0-9]+: [0-9]+ kills' lines=60 ;;
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
     outages) pattern='[0-9]+ outages: ' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;

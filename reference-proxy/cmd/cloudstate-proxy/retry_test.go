@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/stateful-serverless/cloudstate/fixtures/servers/cassandra"
 	"github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
@@ -43,6 +44,19 @@ func TestRetriesOnPostgreSQL(t *testing.T) {
 		}
 	}
 	retriesTakeEffectOnce(t, 2, kill, "--store", "postgres", "--store-auto-migrate", "--lease-duration", "1s")
+}
+
+// TestRetriesOnCassandra is the same on a Cassandra.
+func TestRetriesOnCassandra(t *testing.T) {
+	cluster := cassandra.Run(t, cassandra.Options{})
+	kill := func() {
+		node := cluster.Nodes()[0]
+		node.Kill()
+		if err := node.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retriesTakeEffectOnce(t, 2, kill, append(cassandraArguments(cluster, cluster.Addresses()...), "--store-auto-migrate")...)
 }
 
 // retriesTakeEffectOnce kills a proxy on the store that args name, or as often as make certify says; if killStore is not nil, every other time the store
