@@ -49,8 +49,8 @@
 //   - Version 13 or newer. fsync has to be on; a server with fsync off is warned about. Where the
 //     server's synchronous_commit is off, transactions switch it on for themselves; other
 //     settings (local, remote_write, remote_apply) are left as they are.
-//   - The primary. A connection to a standby is refused, unless target_session_attrs in the URL asks for one, which it
-//     must not: writes fail there, and reads are behind. A URL may list several hosts, of
+//   - The primary. A connection to a standby is refused, whatever target_session_attrs the URL has:
+//     writes fail there, and reads are behind. A URL may list several hosts, of
 //     which the one that is primary is taken. After a failover to an asynchronous
 //     standby the last acknowledged writes may be gone, tokens among them: use
 //     synchronous replication where that matters, and never let an old primary go on

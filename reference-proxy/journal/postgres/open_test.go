@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +96,36 @@ func TestClearErrors(t *testing.T) {
 				t.Errorf("the message holds the password: %v", err)
 			}
 		})
+	}
+}
+
+// TestStandby: a server that follows another one is refused, also where the URL asks for such a one.
+func TestStandby(t *testing.T) {
+	own := servers.Run(t, servers.Options{})
+	o := fresh(own.URL())
+	if err := migrateOnly(within(t), o); err != nil {
+		t.Fatal(err)
+	}
+	o.AutoMigrate = false
+	open(t, o)
+	data := ask[string](t, connect(t, own.URL()), "SHOW data_directory")
+	if err := own.Stop(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o666); err != nil { //nolint:gosec // the server, another user, has to open it
+		t.Fatal(err)
+	}
+	if err := own.Restart(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, attrs := range []string{"", "any", "primary", "read-write", "prefer-standby", "standby", "read-only"} {
+		there := o
+		if attrs != "" {
+			there.URL += "&target_session_attrs=" + attrs
+		}
+		if err := openOnly(within(t), there); !errors.Is(err, journal.ErrUnavailable) || !strings.Contains(err.Error(), "standby") {
+			t.Errorf("target_session_attrs %q: %v", attrs, err)
+		}
 	}
 }
 

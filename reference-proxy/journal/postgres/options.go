@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,8 +137,13 @@ func parseURL(address string) (*pgxpool.Config, error) {
 		// Connections that were made together, after the server was away, must not be renewed together.
 		config.MaxConnLifetimeJitter = config.MaxConnLifetime / lifetimeSpread
 	}
-	if config.ConnConfig.ValidateConnect == nil {
-		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	asked := config.ConnConfig.ValidateConnect
+	config.ConnConfig.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		// On a standby writes fail and reads are behind, whatever the URL's target_session_attrs asks for.
+		if err := pgconn.ValidateConnectTargetSessionAttrsPrimary(ctx, conn); err != nil || asked == nil {
+			return err
+		}
+		return asked(ctx, conn)
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "cloudstate-proxy"
