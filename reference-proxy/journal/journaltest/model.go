@@ -55,7 +55,7 @@ func (su *suite) testModel(t *testing.T) {
 		}
 		m.own(rt)
 		actions := map[string]func(*rapid.T){
-			"append": m.append, "append more": m.append, "adopt": m.adopt, "read": m.read, "prune": m.prune,
+			"append": m.append, "append more": m.append, "adopt": m.adopt, "read": m.read, "prune": m.prune, "begin journal": m.beginJournal,
 			"snapshot": m.snapshot, "put": m.put, "put more": m.put, "delete": m.delete, "adopt value": m.adoptValue,
 			"own": m.own, "claim": m.claim, "release": m.release,
 			"begin": m.begin, "renew": m.renew, "end": m.end,
@@ -193,6 +193,15 @@ func (m *model) prune(t *rapid.T) {
 	err := m.Prune(m.ctx, f, id, through)
 	conflict := through > st.snapshot.Seq
 	st.pruned = max(st.pruned, through)
+	m.check(t, err, id, s, conflict, st)
+}
+
+func (m *model) beginJournal(t *rapid.T) {
+	id, st, f, s := m.pick(t)
+	through := rapid.Uint64Range(1, 5).Draw(t, "through")
+	err := m.Begin(m.ctx, f, id, through)
+	conflict := st.last() > 0
+	st.events, st.pruned = make([]journal.Entry, through), through
 	m.check(t, err, id, s, conflict, st)
 }
 
