@@ -6,8 +6,8 @@
 // so that the sources themselves are never touched, and judged by the real cloudstate-tck as a program of its own.
 //
 // A mutant is killed when every case that its mutant.yaml maps to it fails, each of which names the requirement, and a sample of other
-// cases still passes: a mutant that breaks everything proves nothing about the case. The unmutated programs pass the
-// same cases first, as the control.
+// cases still passes: a mutant that breaks everything proves nothing about the case, nor does one that crashes, which counts as broken. The
+// unmutated programs pass the same cases first, as the control.
 //
 // It imports neither the proxy nor the support library: it builds and starts them as anybody would.
 package selftest

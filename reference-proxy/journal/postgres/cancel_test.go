@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	servers "github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
@@ -25,14 +24,7 @@ type farewells struct {
 
 func (f *farewells) of(o Options) Options {
 	f.gone = make(chan struct{}, 100)
-	o.configure = func(c *pgxpool.Config) {
-		dial := c.ConnConfig.DialFunc
-		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			return &farewell{Conn: conn, of: f}, err
-		}
-	}
-	return o
+	return wrapping(o, func(conn net.Conn) net.Conn { return &farewell{Conn: conn, of: f} })
 }
 
 type farewell struct {

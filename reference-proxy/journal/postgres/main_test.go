@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
 	servers "github.com/stateful-serverless/cloudstate/fixtures/servers/postgres"
@@ -67,6 +69,21 @@ func fresh(url string) Options {
 		URL: url, Schema: fmt.Sprintf("test_%d", schemas.Add(1)), MaxConns: 6, AutoMigrate: true,
 		Logger: slog.New(slog.DiscardHandler),
 	}
+}
+
+// wrapping has the store's connections wrapped.
+func wrapping(o Options, wrap func(net.Conn) net.Conn) Options {
+	o.configure = func(c *pgxpool.Config) {
+		dial := c.ConnConfig.DialFunc
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(conn), nil
+		}
+	}
+	return o
 }
 
 func open(t testing.TB, o Options) *Store {

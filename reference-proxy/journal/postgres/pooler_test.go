@@ -2,14 +2,12 @@ package postgres
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -24,14 +22,7 @@ type pooler struct {
 func (p *pooler) before(o Options) Options {
 	// Each transaction is one write, with the text of its statements.
 	o.URL += "&default_query_exec_mode=exec"
-	o.configure = func(c *pgxpool.Config) {
-		dial := c.ConnConfig.DialFunc
-		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			return &pooled{Conn: conn, pooler: p}, err
-		}
-	}
-	return o
+	return wrapping(o, func(conn net.Conn) net.Conn { return &pooled{Conn: conn, pooler: p} })
 }
 
 type pooled struct {

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -23,17 +20,7 @@ type line struct {
 }
 
 func (l *line) through(o Options) Options {
-	o.configure = func(c *pgxpool.Config) {
-		dial := c.ConnConfig.DialFunc
-		c.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &tapped{Conn: conn, line: l}, nil
-		}
-	}
-	return o
+	return wrapping(o, func(conn net.Conn) net.Conn { return &tapped{Conn: conn, line: l} })
 }
 
 // tapped counts how often the direction turns from reading to writing.
