@@ -46,7 +46,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, m *met
 				return nil, fmt.Errorf("making the tables: %w", err)
 			}
 		}
-		o.ObserveGroup = m.groups("confirmations")
+		o.ObserveWrites, o.ObserveConfirmation = m.groups("writes"), m.groups("confirmations")
 		return opened(cassandra.Open(ctx, o))
 	case config.StoreNone:
 	}

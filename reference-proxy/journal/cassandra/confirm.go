@@ -21,9 +21,10 @@ var errLeaseGone = errors.New("the lease has ended")
 func (s *Store) newConfirmer() *confirmer {
 	return group.New(group.Options[struct{}, journal.Holder]{
 		Run:        s.askLeases,
+		Patience:   patience,
 		MaxItems:   1 << 16,
 		MaxWaiting: 1 << 20,
-		Observe:    s.options.ObserveGroup,
+		Observe:    s.options.ObserveConfirmation,
 	})
 }
 

@@ -65,8 +65,9 @@ type Options struct {
 	// Entities is how many entities' positions are kept in memory; 65,536 by default,
 	// about 400 bytes each.
 	Entities int
-	// ObserveGroup, if set, is told how many writes each confirmation is for. It must not block.
-	ObserveGroup func(writes int)
+	// ObserveWrites and ObserveConfirmation, if set, are told how many small writes share each request, and for how many writes each
+	// confirmation is. They must not block.
+	ObserveWrites, ObserveConfirmation func(writes int)
 	// Logger gets what the driver reports; nothing is logged by default.
 	Logger *slog.Logger
 }

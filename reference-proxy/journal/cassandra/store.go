@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Store struct {
 
 	fences    fences
 	confirmer *confirmer
+	writer    *writer
 	locks     locks
 	journals  *memory[journalState]
 	values    *memory[valueState]
@@ -67,6 +69,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.journals = newMemory[journalState](o.Entities)
 	s.values = newMemory[valueState](o.Entities)
 	s.confirmer = s.newConfirmer()
+	s.writer = s.newWriter()
 	return s, nil
 }
 
@@ -79,6 +82,7 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	if first {
 		s.confirmer.Close()
+		s.writer.Close()
 		closeSession(s.session)
 	}
 	return nil
@@ -123,5 +127,8 @@ func (s *Store) doubt() {
 
 // unknown marks err as one after which the outcome is unknown.
 func unknown(err error) error {
+	if err == nil || errors.Is(err, journal.ErrUnknownOutcome) {
+		return err
+	}
 	return fmt.Errorf("%w: %w", journal.ErrUnknownOutcome, err)
 }

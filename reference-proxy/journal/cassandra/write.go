@@ -24,7 +24,10 @@ const (
 
 // refused says that the server, or the driver, surely did nothing with a write.
 func refused(err error) bool {
-	return errors.As(err, new(*gocql.RequestErrUnavailable)) || // too few replicas alive, seen before any was asked
+	if errors.Is(err, journal.ErrUnknownOutcome) {
+		return false
+	}
+	return errors.Is(err, errNotSent) || errors.As(err, new(*gocql.RequestErrUnavailable)) || // too few replicas alive, seen before any was asked
 		errors.As(err, new(*gocql.RequestErrInvalid)) || errors.As(err, new(*gocql.RequestErrSyntax)) ||
 		errors.As(err, new(*gocql.RequestErrUnauthorized)) || errors.As(err, new(*gocql.RequestErrBootstrapping)) ||
 		errors.Is(err, gocql.ErrNoConnections) || errors.Is(err, gocql.ErrNoStreams) || errors.Is(err, gocql.ErrUnavailable)
@@ -90,16 +93,20 @@ type statement struct {
 
 // exec carries statements out as one mutation; they must be about one partition.
 func (s *Store) exec(ctx context.Context, list ...statement) error {
-	if len(list) == 1 {
-		q := s.session.Query(list[0].cql, list[0].args...).Consistency(s.options.quorum()).Idempotent(true)
-		return s.repeat(ctx, q.ExecContext)
+	if len(list) > 1 {
+		return s.repeat(ctx, s.batch(list).ExecContext)
 	}
+	first := list[0].size() <= togetherBytes/2
 	return s.repeat(ctx, func(ctx context.Context) error {
-		b := s.session.Batch(gocql.UnloggedBatch).Consistency(s.options.quorum())
-		for _, st := range list {
-			b.Entries = append(b.Entries, gocql.BatchEntry{Stmt: st.cql, Args: st.args, Idempotent: true})
+		if !first {
+			return s.alone(list[0]).ExecContext(ctx)
 		}
-		return b.ExecContext(ctx)
+		first = false
+		err := s.writer.Do(ctx, list[0])
+		if journal.NotWritten(err) {
+			err = fmt.Errorf("%w: %w", errNotSent, err)
+		}
+		return err
 	})
 }
 

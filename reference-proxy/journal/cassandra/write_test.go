@@ -56,3 +56,30 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestOfEach: what is known of a row after a batch. A row that was alone is told what a statement is told; of several, only what holds for
+// all of them, and nothing that keeps them from being tried again alone.
+func TestOfEach(t *testing.T) {
+	for _, c := range []struct {
+		err              error
+		alone, ofSeveral bool // surely not written
+	}{
+		{&gocql.RequestErrUnavailable{}, true, false},
+		{&gocql.RequestErrInvalid{}, true, false},
+		{&gocql.RequestErrUnauthorized{}, true, false},
+		{gocql.ErrNoConnections, true, true},
+		{&gocql.RequestErrWriteTimeout{}, false, false},
+		{context.DeadlineExceeded, false, false},
+	} {
+		err := fmt.Errorf("at a node: %w", c.err)
+		if got := ofEach(err, 1); refused(got) != c.alone || hopeless(got) != hopeless(err) {
+			t.Errorf("%v of a row alone: %v", c.err, got)
+		}
+		if got := ofEach(err, 2); refused(got) != c.ofSeveral || hopeless(got) || !c.ofSeveral && !errors.Is(got, journal.ErrUnknownOutcome) {
+			t.Errorf("%v of one of two: %v", c.err, got)
+		}
+	}
+	if ofEach(nil, 1) != nil || ofEach(nil, 2) != nil {
+		t.Error("an error where there was none")
+	}
+}

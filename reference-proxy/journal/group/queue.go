@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
@@ -33,6 +34,9 @@ type Options[K comparable, T any] struct {
 
 	// Running is how many groups may be under way at once; 0: 1.
 	Running int
+	// Patience is how long a group counts as one of Running: one that takes longer holds up no others but those of its keys.
+	// 0: until it ends.
+	Patience time.Duration
 	// MaxItems is the largest number of items of a group; 0: DefaultMaxItems.
 	MaxItems int
 	// MaxBytes is the largest sum of sizes of a group; 0: DefaultMaxBytes. An item that is
@@ -174,9 +178,10 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 	return group
 }
 
-// work carries out groups, beginning with group, until nothing is left to start.
+// work carries out groups, beginning with group, until nothing is left to start or another has its place.
 func (q *Queue[K, T]) work(group []*entry[K, T]) {
 	for group != nil {
+		p := q.takePlace()
 		q.run(group)
 		// Callers that were just answered often come back at once; they may run first, so that the
 		// next group is not what a few of them bring.
@@ -187,14 +192,48 @@ func (q *Queue[K, T]) work(group []*entry[K, T]) {
 				delete(q.busy, e.key)
 			}
 		}
-		group = q.next()
-		if group == nil {
-			q.running--
-		} else {
-			q.share()
+		if group = nil; p.keep() {
+			if group = q.next(); group == nil {
+				q.running--
+			}
 		}
+		q.share()
 		q.mu.Unlock()
 	}
+}
+
+// place is that of a group among those that Running counts. It is guarded by the queue's lock.
+type place struct {
+	patience *time.Timer // nil: without end
+	lost     bool
+}
+
+// takePlace is called when a group starts, by whoever counted it.
+func (q *Queue[K, T]) takePlace() *place {
+	p := &place{}
+	if q.o.Patience > 0 {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		p.patience = time.AfterFunc(q.o.Patience, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			if p.patience != nil {
+				p.lost = true
+				q.running--
+				q.share()
+			}
+		})
+	}
+	return p
+}
+
+// keep is called when the group has ended, and says whether its place is still there. The lock must be held.
+func (p *place) keep() bool {
+	if p.patience != nil {
+		p.patience.Stop()
+		p.patience = nil
+	}
+	return !p.lost
 }
 
 // share starts another group if one may: the keys that were freed may have let more

@@ -191,6 +191,35 @@ func TestBusyKeyHoldsNobodyElseUp(t *testing.T) {
 	})
 }
 
+// TestSlowGroupLosesItsPlace: a group that takes longer than patience holds up none but items of its keys, and when it
+// ends they start, without one group too many.
+func TestSlowGroupLosesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(group.Options[byte, item]{Patience: time.Second})
+		slow := s.do(t.Context(), "a1", "a2", "b1")
+		s.begun(t, "a1")
+		time.Sleep(time.Second - 1)
+		s.none(t)
+		time.Sleep(1)
+		s.begun(t, "b1") // a1 is still under way
+		s.do(t.Context(), "c1")
+		s.none(t)
+		s.release <- nil // a1, which waits longest
+		outcome(t, slow[0], nil)
+		s.none(t) // b1 has the place
+		s.release <- nil
+		s.begun(t, "a2", "c1")
+		s.do(t.Context(), "d1")
+		s.none(t)
+		s.release <- nil
+		s.begun(t, "d1")
+		s.release <- nil
+		s.Close()
+		time.Sleep(time.Hour)
+		s.none(t)
+	})
+}
+
 func TestBoundsOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(group.Options[byte, item]{
