@@ -191,6 +191,11 @@ func TestBusyKeyHoldsNobodyElseUp(t *testing.T) {
 	})
 }
 
+// later lets the bubble's clock go on.
+func later(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // synctest's clock: nobody waits
+}
+
 // TestSlowGroupLosesItsPlace: a group that takes longer than patience holds up none but items of its keys, and when it
 // ends they start, without one group too many.
 func TestSlowGroupLosesItsPlace(t *testing.T) {
@@ -198,9 +203,9 @@ func TestSlowGroupLosesItsPlace(t *testing.T) {
 		s := newStage(group.Options[byte, item]{Patience: time.Second})
 		slow := s.do(t.Context(), "a1", "a2", "b1")
 		s.begun(t, "a1")
-		time.Sleep(time.Second - 1)
+		later(time.Second - 1)
 		s.none(t)
-		time.Sleep(1)
+		later(1)
 		s.begun(t, "b1") // a1 is still under way
 		s.do(t.Context(), "c1")
 		s.none(t)
@@ -215,7 +220,7 @@ func TestSlowGroupLosesItsPlace(t *testing.T) {
 		s.begun(t, "d1")
 		s.release <- nil
 		s.Close()
-		time.Sleep(time.Hour)
+		later(time.Hour)
 		s.none(t)
 	})
 }
