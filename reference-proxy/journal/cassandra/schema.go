@@ -123,7 +123,12 @@ func Migrate(ctx context.Context, o Options) error {
 	for _, m := range o.metaRows() {
 		q := session.Query(fmt.Sprintf("INSERT INTO %s.meta (name, value) VALUES (?, ?) IF NOT EXISTS", o.Keyspace), m[0], m[1]).
 			Consistency(o.quorum()).SerialConsistency(o.serial())
-		if _, err := q.MapScanCASContext(ctx, map[string]any{}); err != nil {
+		// A cluster that has just made tables, or just started, may be too slow for the server's time limit of two seconds.
+		_, err := insist(ctx, func(ctx context.Context) error {
+			_, err := q.MapScanCASContext(ctx, map[string]any{})
+			return err
+		})
+		if err != nil {
 			return explain(o, "write the format", err)
 		}
 	}

@@ -48,18 +48,26 @@ func hopeless(err error) bool {
 // repeat calls do until it succeeds. Its error is journal.ErrUnavailable if nothing was done
 // in any try, otherwise journal.ErrUnknownOutcome.
 func (s *Store) repeat(ctx context.Context, do func(context.Context) error) error {
-	sure := true
+	sure, err := insist(ctx, do)
+	switch {
+	case err == nil:
+		return nil
+	case sure:
+		return s.unavailable(err)
+	}
+	return unknown(err)
+}
+
+// insist calls do until it succeeds, cannot, or was tried often enough. sure says that nothing was done in any try.
+func insist(ctx context.Context, do func(context.Context) error) (sure bool, err error) {
+	sure = true
 	for try, wait := 1, firstBackOff; ; try, wait = try+1, 4*wait {
-		err := do(ctx)
-		if err == nil {
-			return nil
+		if err = do(ctx); err == nil {
+			return false, nil
 		}
 		sure = sure && refused(err)
 		if try == writeTries || hopeless(err) || !pause(ctx, wait/2+rand.N(wait)) {
-			if sure {
-				return s.unavailable(err)
-			}
-			return unknown(err)
+			return sure, err
 		}
 	}
 }
