@@ -18,5 +18,7 @@
 // the code of a gRPC status error (google.golang.org/grpc/status). A panic ends only the entity instance or call in
 // which it happened; its value and stack are logged and never sent.
 //
+// Package testkit tests a user function without proxy or network; docs/support-go/testing.md is its guide.
+//
 // It never stores anything, never calls the proxy, and never shares state between entity instances.
 package cloudstate

@@ -12,6 +12,7 @@ import (
 	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/internal/probe"
 	"github.com/stateful-serverless/cloudstate/support-go/internal/wire"
 )
 
@@ -21,6 +22,7 @@ type runner interface {
 	replay(event *pb.EventSourcedEvent) error
 	// handle answers a command. The error is one that ends the stream.
 	handle(ctx context.Context, command *protocol.Command) (*pb.EventSourcedReply, error)
+	probe() probe.Instance
 }
 
 var (
@@ -42,6 +44,14 @@ type instance[S any] struct {
 
 func (e *Entity[S]) newInstance(entityID string, limit int) runner {
 	return &instance[S]{entity: e, id: entityID, state: e.initial(entityID), limit: limit}
+}
+
+func (i *instance[S]) probe() probe.Instance {
+	seen := probe.Instance{State: i.state}
+	if i.entity.snapshots != nil {
+		seen.Snapshot = func() (*anypb.Any, error) { return i.entity.snapshots.take(i.state) }
+	}
+	return seen
 }
 
 func (i *instance[S]) restore(snapshot *pb.EventSourcedSnapshot) error {

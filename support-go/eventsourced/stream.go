@@ -13,6 +13,7 @@ import (
 	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/internal/probe"
 	"github.com/stateful-serverless/cloudstate/support-go/internal/wire"
 )
 
@@ -95,6 +96,7 @@ func (s *stream) init(init *pb.EventSourcedInit) error {
 	s.log = s.log.With("service", s.service, "entity", s.entityID)
 	return s.guard("init", func() error {
 		s.instance = entity.newInstance(s.entityID, s.server.settings.MaxMessageSize)
+		probe.Report(s.Context(), s.instance.probe)
 		if init.GetSnapshot() == nil {
 			return nil
 		}

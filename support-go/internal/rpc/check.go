@@ -105,7 +105,7 @@ func CheckEntity(service protoreflect.ServiceDescriptor, persistenceID string, p
 			errs = append(errs, fmt.Errorf("%w: rpc %s is streamed: a stateful entity serves unary rpcs only, "+
 				"move it to an action", ErrService, method.Name()))
 		}
-		if !keyed(method.Input()) {
+		if len(KeyFields(method.Input())) == 0 {
 			errs = append(errs, fmt.Errorf("%w: rpc %s: no field of %s is marked [(cloudstate.entity_key) = true]",
 				ErrService, method.Name(), method.Input().FullName()))
 		}

@@ -77,16 +77,18 @@ func NameOf[M proto.Message]() protoreflect.FullName {
 	return message.ProtoReflect().Descriptor().FullName()
 }
 
-// keyed tells whether a message has a field that is marked as entity key, by today's option or the legacy one.
-func keyed(message protoreflect.MessageDescriptor) bool {
+// KeyFields returns the fields of a message that are marked as entity key, by today's option or the legacy one, in the
+// order of their declaration.
+func KeyFields(message protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
+	var marked []protoreflect.FieldDescriptor
 	fields := message.Fields()
 	for i := range fields.Len() {
 		options := fields.Get(i).Options()
-		for _, option := range []protoreflect.ExtensionType{protocol.E_EntityKey, protocol.E_LegacyEntityKey} {
-			if marked, ok := proto.GetExtension(options, option).(bool); ok && marked {
-				return true
-			}
+		today, _ := proto.GetExtension(options, protocol.E_EntityKey).(bool)
+		legacy, _ := proto.GetExtension(options, protocol.E_LegacyEntityKey).(bool)
+		if today || legacy {
+			marked = append(marked, fields.Get(i))
 		}
 	}
-	return false
+	return marked
 }
