@@ -1,169 +1,164 @@
 package cart_test
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"net"
+	"maps"
+	"math"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"pgregory.net/rapid"
 
-	"github.com/stateful-serverless/cloudstate/mockproxy"
-	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/example/shoppingcart"
+	domain "github.com/stateful-serverless/cloudstate/protocols/gen/example/shoppingcart/persistence"
 	"github.com/stateful-serverless/cloudstate/samples/shoppingcart/cart"
-	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/testkit"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// serve runs the cart until the test ends, and returns a proxy without a store in front of it.
-func serve(t *testing.T) *mockproxy.Proxy {
+const (
+	addItem    = pb.ShoppingCart_AddItem_FullMethodName
+	removeItem = pb.ShoppingCart_RemoveItem_FullMethodName
+	getCart    = pb.ShoppingCart_GetCart_FullMethodName
+)
+
+func add(product string, quantity int32) *pb.AddLineItem {
+	return &pb.AddLineItem{UserId: "ada", ProductId: product, Name: "Fine " + product, Quantity: quantity}
+}
+
+func remove(product string) *pb.RemoveLineItem {
+	return &pb.RemoveLineItem{UserId: "ada", ProductId: product}
+}
+
+func added(product string, quantity int32) *domain.ItemAdded {
+	return &domain.ItemAdded{Item: &domain.LineItem{ProductId: product, Name: "Fine " + product, Quantity: quantity}}
+}
+
+func removed(product string) *domain.ItemRemoved { return &domain.ItemRemoved{ProductId: product} }
+
+func item(product string, quantity int32) *pb.LineItem {
+	return &pb.LineItem{ProductId: product, Name: "Fine " + product, Quantity: quantity}
+}
+
+// items wants these items in the cart, in this order.
+func items(t testkit.T, kit *testkit.EventSourced, want ...*pb.LineItem) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := cloudstate.Server{Services: []cloudstate.Service{cart.Service()}, Logger: slog.New(slog.DiscardHandler)}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
-	proxy, err := mockproxy.Dial(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		err := proxy.Close()
-		stop()
-		if err := errors.Join(err, <-ended); err != nil {
-			t.Error(err)
-		}
-	})
-	return proxy
+	kit.Run(getCart, &pb.GetShoppingCart{UserId: "ada"}).WantReply(&pb.Cart{Items: want})
 }
 
-// session is one cart's stream, and its journal so far.
-type session struct {
-	ctx     context.Context
-	stream  *mockproxy.EventSourced
-	id      int64
-	journal []*anypb.Any
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+	items(t, kit)
+
+	result := kit.Run(addItem, add("tea", 2))
+	result.WantReply(&emptypb.Empty{})
+	result.WantEvents(added("tea", 2))
+	kit.Run(addItem, add("rye", 1)).WantEvents(added("rye", 1))
+	kit.Run(addItem, add("tea", 3)).WantEvents(added("tea", 3))
+	items(t, kit, item("tea", 5), item("rye", 1))
 }
 
-func open(ctx context.Context, t fataler, proxy *mockproxy.Proxy, journal []*anypb.Any) *session {
-	stream, err := proxy.EventSourced(ctx)
-	if err == nil {
-		err = stream.Init("com.example.shoppingcart.ShoppingCart", "u")
-	}
-	for i, event := range journal {
-		err = errors.Join(err, stream.Event(int64(i+1), event))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &session{ctx: ctx, stream: stream, journal: journal}
-}
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+	kit.Given(added("tea", 2), added("rye", 1))
 
-type fataler interface{ Fatal(...any) }
+	result := kit.Run(removeItem, remove("tea"))
+	result.WantReply(&emptypb.Empty{})
+	result.WantEvents(removed("tea"))
+	items(t, kit, item("rye", 1))
 
-func (s *session) command(t fataler, name string, payload proto.Message) *eventsourced.EventSourcedReply {
-	s.id++
-	if err := s.stream.Command(s.id, name, payload); err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.stream.Recv(s.ctx)
-	if err != nil || out.GetReply() == nil {
-		t.Fatal(name, out, err)
-	}
-	s.journal = append(s.journal, out.GetReply().GetEvents()...)
-	return out.GetReply()
-}
-
-func (s *session) items(t fataler) map[string]int32 {
-	got := &pb.Cart{}
-	if err := s.command(t, "GetCart", &pb.GetShoppingCart{UserId: "u"}).GetClientAction().GetReply().GetPayload().UnmarshalTo(got); err != nil {
-		t.Fatal(err)
-	}
-	items := make(map[string]int32)
-	for _, item := range got.GetItems() {
-		if _, twice := items[item.GetProductId()]; twice {
-			t.Fatal("a product is in the cart twice: ", got)
-		}
-		items[item.GetProductId()] = item.GetQuantity()
-	}
-	return items
+	kit.Run(removeItem, remove("tea")).WantFailure(codes.NotFound)
+	kit.Run(addItem, add("tea", 1))
+	items(t, kit, item("rye", 1), item("tea", 1))
 }
 
 // TestRefused: what cannot be added or removed fails with a code, and changes nothing.
 func TestRefused(t *testing.T) {
-	s := open(t.Context(), t, serve(t), nil)
-	defer s.stream.Cancel()
-	s.command(t, "AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: 1<<31 - 1})
+	t.Parallel()
 	for name, c := range map[string]struct {
-		command string
-		payload proto.Message
+		rpc     string
+		command proto.Message
 		code    codes.Code
 	}{
-		"none":       {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p"}, codes.InvalidArgument},
-		"less":       {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: -1}, codes.InvalidArgument},
-		"no product": {"AddItem", &pb.AddLineItem{UserId: "u", Quantity: 1}, codes.InvalidArgument},
-		"too many":   {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: 1}, codes.OutOfRange},
-		"not there":  {"RemoveItem", &pb.RemoveLineItem{UserId: "u", ProductId: "q"}, codes.NotFound},
+		"none":       {addItem, add("tea", 0), codes.InvalidArgument},
+		"less":       {addItem, add("tea", -1), codes.InvalidArgument},
+		"no product": {addItem, add("", 1), codes.InvalidArgument},
+		"too many":   {addItem, add("tea", 2), codes.OutOfRange},
+		"not there":  {removeItem, remove("rye"), codes.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reply := s.command(t, c.command, c.payload)
-			failure := reply.GetClientAction().GetFailure()
-			if codes.Code(failure.GetGrpcStatusCode()) != c.code || failure.GetRestart() || len(reply.GetEvents()) > 0 {
-				t.Errorf("got %v, want a failure of code %v alone", reply, c.code)
-			}
+			kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+			kit.Given(added("tea", math.MaxInt32-1))
+			result := kit.Run(c.rpc, c.command)
+			result.WantFailure(c.code)
+			result.WantEvents()
+			items(t, kit, item("tea", math.MaxInt32-1))
 		})
-	}
-	if items := s.items(t); len(items) != 1 || items["p"] != 1<<31-1 {
-		t.Errorf("the cart is %v", items)
 	}
 }
 
-// TestModel plays commands at random: the cart is what a plain map makes of them, also when it is made anew from its
-// events.
+// TestMost: a product may be in the cart as often as its quantity can be counted.
+func TestMost(t *testing.T) {
+	t.Parallel()
+	kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+	kit.Given(added("tea", math.MaxInt32-1))
+	kit.Run(addItem, add("tea", 1))
+	items(t, kit, item("tea", math.MaxInt32))
+}
+
+// TestSnapshot: the hundredth event brings a snapshot, from which the cart is made again.
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+	kit.Given(slices.Repeat([]any{added("tea", 1)}, 98)...)
+	if result := kit.Run(addItem, add("rye", 1)); result.Snapshot != nil {
+		t.Errorf("a snapshot after 99 events: %v", result.Snapshot)
+	}
+	want := &domain.Cart{Items: []*domain.LineItem{added("tea", 99).GetItem(), added("rye", 1).GetItem()}}
+	result := kit.Run(addItem, add("tea", 1))
+	if snapshot, ok := result.Snapshot.(*domain.Cart); !ok || !proto.Equal(snapshot, want) {
+		t.Errorf("the snapshot after 100 events is %v", result.Snapshot)
+	}
+	kit.Restart()
+	items(t, kit, item("tea", 99), item("rye", 1))
+}
+
+// TestModel plays commands at random: the cart is what a plain map makes of them, also after restarts.
 func TestModel(t *testing.T) {
-	proxy := serve(t)
-	rapid.Check(t, func(r *rapid.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
 		model := make(map[string]int32)
-		s := open(t.Context(), r, proxy, nil)
-		defer func() { s.stream.Cancel() }()
-		for range rapid.IntRange(1, 30).Draw(r, "commands") {
-			product := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "product")
-			switch rapid.SampledFrom([]string{"add", "add", "remove", "restart"}).Draw(r, "do") {
+		kit := testkit.NewEventSourced(t, cart.Service(), "ada")
+		for range rapid.IntRange(1, 30).Draw(t, "commands") {
+			product := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "product")
+			switch rapid.SampledFrom([]string{"add", "add", "remove", "restart"}).Draw(t, "do") {
 			case "add":
-				quantity := rapid.Int32Range(-1, 5).Draw(r, "quantity")
-				s.command(r, "AddItem", &pb.AddLineItem{UserId: "u", ProductId: product, Quantity: quantity})
+				quantity := rapid.Int32Range(-1, 5).Draw(t, "quantity")
+				kit.Run(addItem, add(product, quantity))
 				if quantity > 0 {
 					model[product] += quantity
 				}
 			case "remove":
-				s.command(r, "RemoveItem", &pb.RemoveLineItem{UserId: "u", ProductId: product})
+				kit.Run(removeItem, remove(product))
 				delete(model, product)
 			case "restart":
-				if err := s.stream.Passivate(t.Context()); err != nil {
-					r.Fatal(err)
-				}
-				s = open(t.Context(), r, proxy, s.journal)
+				kit.Restart()
 			}
-			items := s.items(r)
-			if len(items) != len(model) {
-				r.Fatalf("the cart is %v, want %v", items, model)
+			got := testkit.Reply[*pb.Cart](kit.Run(getCart, &pb.GetShoppingCart{UserId: "ada"})).GetItems()
+			counted := make(map[string]int32)
+			for _, item := range got {
+				counted[item.GetProductId()] = item.GetQuantity()
 			}
-			for product, quantity := range model {
-				if items[product] != quantity {
-					r.Fatalf("the cart is %v, want %v", items, model)
-				}
+			if len(got) != len(model) || !maps.Equal(counted, model) {
+				t.Fatalf("the cart is %v, want %v", got, model)
 			}
 		}
 	})

@@ -1,186 +1,175 @@
 package valuecart_test
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"net"
+	"maps"
+	"math"
 	"testing"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"pgregory.net/rapid"
 
-	"github.com/stateful-serverless/cloudstate/mockproxy"
-	protocol "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
-	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
 	pb "github.com/stateful-serverless/cloudstate/protocols/gen/example/valueentity/shoppingcart"
+	domain "github.com/stateful-serverless/cloudstate/protocols/gen/example/valueentity/shoppingcart/persistence"
 	"github.com/stateful-serverless/cloudstate/samples/shoppingcart/valuecart"
-	cloudstate "github.com/stateful-serverless/cloudstate/support-go"
+	"github.com/stateful-serverless/cloudstate/support-go/testkit"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// serve runs the cart until the test ends, and returns a proxy without a store in front of it.
-func serve(t *testing.T) *mockproxy.Proxy {
+const (
+	addItem    = pb.ShoppingCart_AddItem_FullMethodName
+	removeItem = pb.ShoppingCart_RemoveItem_FullMethodName
+	getCart    = pb.ShoppingCart_GetCart_FullMethodName
+	removeCart = pb.ShoppingCart_RemoveCart_FullMethodName
+)
+
+// kit is a kit for the cart of ada.
+type kit = testkit.Value[*domain.Cart]
+
+func newKit(t testkit.T) *kit { return testkit.NewValue[*domain.Cart](t, valuecart.Service(), "ada") }
+
+func add(product string, quantity int32) *pb.AddLineItem {
+	return &pb.AddLineItem{UserId: "ada", ProductId: product, Name: "Fine " + product, Quantity: quantity}
+}
+
+func remove(product string) *pb.RemoveLineItem {
+	return &pb.RemoveLineItem{UserId: "ada", ProductId: product}
+}
+
+func item(product string, quantity int32) *domain.LineItem {
+	return &domain.LineItem{ProductId: product, Name: "Fine " + product, Quantity: quantity}
+}
+
+// items wants these items in the cart, in this order, as it is stored and as it is shown.
+func items(t testkit.T, kit *kit, want ...*domain.LineItem) {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if stored := kit.State(); !proto.Equal(stored, &domain.Cart{Items: want}) {
+		t.Errorf("the stored cart is %v, want %v", stored, want)
 	}
-	server := cloudstate.Server{Services: []cloudstate.Service{valuecart.Service()}, Logger: slog.New(slog.DiscardHandler)}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
-	proxy, err := mockproxy.Dial(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	shown := &pb.Cart{}
+	for _, item := range want {
+		shown.Items = append(shown.Items,
+			&pb.LineItem{ProductId: item.GetProductId(), Name: item.GetName(), Quantity: item.GetQuantity()})
 	}
-	t.Cleanup(func() {
-		err := proxy.Close()
-		stop()
-		if err := errors.Join(err, <-ended); err != nil {
-			t.Error(err)
-		}
-	})
-	return proxy
+	kit.Run(getCart, &pb.GetShoppingCart{UserId: "ada"}).WantReply(shown)
 }
 
-// session is one cart's stream, and what is stored of it.
-type session struct {
-	ctx    context.Context
-	stream *mockproxy.ValueEntity
-	id     int64
-	stored *anypb.Any // nil for nothing
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	items(t, kit)
+
+	result := kit.Run(addItem, add("tea", 2))
+	result.WantReply(&emptypb.Empty{})
+	if !result.Updated {
+		t.Error("the cart was not updated")
+	}
+	kit.Run(addItem, add("rye", 1))
+	kit.Run(addItem, add("tea", 3))
+	items(t, kit, item("tea", 5), item("rye", 1))
+	kit.Restart()
+	items(t, kit, item("tea", 5), item("rye", 1))
 }
 
-func open(ctx context.Context, t fataler, proxy *mockproxy.Proxy, stored *anypb.Any) *session {
-	stream, err := proxy.ValueEntity(ctx)
-	if err == nil {
-		err = stream.SendInit(&valueentity.ValueEntityInit{
-			ServiceName: "com.example.valueentity.shoppingcart.ShoppingCart", EntityId: "u",
-			State: &valueentity.ValueEntityInitState{Value: stored},
-		})
-	}
-	if err == nil {
-		return &session{ctx: ctx, stream: stream, stored: stored}
-	}
-	t.Fatal(err)
-	return nil
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	kit.Given(&domain.Cart{Items: []*domain.LineItem{item("tea", 2), item("rye", 1)}})
+
+	kit.Run(removeItem, remove("tea")).WantReply(&emptypb.Empty{})
+	items(t, kit, item("rye", 1))
+	kit.Run(removeItem, remove("tea")).WantFailure(codes.NotFound)
+	items(t, kit, item("rye", 1))
 }
 
-type fataler interface{ Fatal(...any) }
+// TestRemoveCart: of a removed cart nothing is stored, and the next item begins a new one.
+func TestRemoveCart(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	kit.Given(&domain.Cart{Items: []*domain.LineItem{item("tea", 2)}})
 
-func (s *session) command(t fataler, name string, payload proto.Message) *valueentity.ValueEntityReply {
-	s.id++
-	packed, err := anypb.New(payload)
-	if err == nil {
-		err = s.stream.SendCommand(&protocol.Command{EntityId: "u", Id: s.id, Name: name, Payload: packed})
+	result := kit.Run(removeCart, &pb.RemoveShoppingCart{UserId: "ada"})
+	result.WantReply(&emptypb.Empty{})
+	if !result.Deleted || kit.Exists() {
+		t.Error("the cart is still stored")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.stream.Recv(s.ctx)
-	if err != nil || out.GetReply() == nil {
-		t.Fatal(name, out, err)
-	}
-	switch change := out.GetReply().GetStateAction(); {
-	case change.GetUpdate() != nil:
-		s.stored = change.GetUpdate().GetValue()
-	case change.GetDelete() != nil:
-		s.stored = nil
-	}
-	return out.GetReply()
-}
-
-func (s *session) items(t fataler) map[string]int32 {
-	got := &pb.Cart{}
-	if err := s.command(t, "GetCart", &pb.GetShoppingCart{UserId: "u"}).GetClientAction().GetReply().GetPayload().UnmarshalTo(got); err != nil {
-		t.Fatal(err)
-	}
-	items := make(map[string]int32)
-	for _, item := range got.GetItems() {
-		if _, twice := items[item.GetProductId()]; twice {
-			t.Fatal("a product is in the cart twice: ", got)
-		}
-		items[item.GetProductId()] = item.GetQuantity()
-	}
-	return items
+	items(t, kit)
+	kit.Run(addItem, add("rye", 1))
+	items(t, kit, item("rye", 1))
 }
 
 // TestRefused: what cannot be added or removed fails with a code, and changes nothing.
 func TestRefused(t *testing.T) {
-	s := open(t.Context(), t, serve(t), nil)
-	defer s.stream.Cancel()
-	s.command(t, "AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: 1<<31 - 1})
+	t.Parallel()
 	for name, c := range map[string]struct {
-		command string
-		payload proto.Message
+		rpc     string
+		command proto.Message
 		code    codes.Code
 	}{
-		"none":       {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p"}, codes.InvalidArgument},
-		"less":       {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: -1}, codes.InvalidArgument},
-		"no product": {"AddItem", &pb.AddLineItem{UserId: "u", Quantity: 1}, codes.InvalidArgument},
-		"too many":   {"AddItem", &pb.AddLineItem{UserId: "u", ProductId: "p", Quantity: 1}, codes.OutOfRange},
-		"not there":  {"RemoveItem", &pb.RemoveLineItem{UserId: "u", ProductId: "q"}, codes.NotFound},
+		"none":       {addItem, add("tea", 0), codes.InvalidArgument},
+		"less":       {addItem, add("tea", -1), codes.InvalidArgument},
+		"no product": {addItem, add("", 1), codes.InvalidArgument},
+		"too many":   {addItem, add("tea", 2), codes.OutOfRange},
+		"not there":  {removeItem, remove("rye"), codes.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reply := s.command(t, c.command, c.payload)
-			failure := reply.GetClientAction().GetFailure()
-			if codes.Code(failure.GetGrpcStatusCode()) != c.code || reply.GetStateAction() != nil {
-				t.Errorf("got %v, want a failure of code %v alone", reply, c.code)
+			kit := newKit(t)
+			kit.Given(&domain.Cart{Items: []*domain.LineItem{item("tea", math.MaxInt32-1)}})
+			result := kit.Run(c.rpc, c.command)
+			result.WantFailure(c.code)
+			if result.Updated || result.Deleted {
+				t.Error("the cart was changed")
 			}
+			items(t, kit, item("tea", math.MaxInt32-1))
 		})
-	}
-	if items := s.items(t); len(items) != 1 || items["p"] != 1<<31-1 {
-		t.Errorf("the cart is %v", items)
 	}
 }
 
-// TestModel plays commands at random: the cart is what a plain map makes of them, also when it is made anew from what is
-// stored.
+// TestMost: a product may be in the cart as often as its quantity can be counted.
+func TestMost(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	kit.Given(&domain.Cart{Items: []*domain.LineItem{item("tea", math.MaxInt32-1)}})
+	kit.Run(addItem, add("tea", 1))
+	items(t, kit, item("tea", math.MaxInt32))
+}
+
+// TestModel plays commands at random: the cart is what a plain map makes of them, also after restarts.
 func TestModel(t *testing.T) {
-	proxy := serve(t)
-	rapid.Check(t, func(r *rapid.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
 		model := make(map[string]int32)
-		s := open(t.Context(), r, proxy, nil)
-		defer func() { s.stream.Cancel() }()
-		for range rapid.IntRange(1, 30).Draw(r, "commands") {
-			product := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "product")
-			switch rapid.SampledFrom([]string{"add", "add", "remove", "restart", "empty"}).Draw(r, "do") {
+		kit := newKit(t)
+		for range rapid.IntRange(1, 30).Draw(t, "commands") {
+			product := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "product")
+			switch rapid.SampledFrom([]string{"add", "add", "remove", "restart", "empty"}).Draw(t, "do") {
 			case "add":
-				quantity := rapid.Int32Range(-1, 5).Draw(r, "quantity")
-				s.command(r, "AddItem", &pb.AddLineItem{UserId: "u", ProductId: product, Quantity: quantity})
+				quantity := rapid.Int32Range(-1, 5).Draw(t, "quantity")
+				kit.Run(addItem, add(product, quantity))
 				if quantity > 0 {
 					model[product] += quantity
 				}
 			case "remove":
-				s.command(r, "RemoveItem", &pb.RemoveLineItem{UserId: "u", ProductId: product})
+				kit.Run(removeItem, remove(product))
 				delete(model, product)
 			case "empty":
-				s.command(r, "RemoveCart", &pb.RemoveShoppingCart{UserId: "u"})
+				kit.Run(removeCart, &pb.RemoveShoppingCart{UserId: "ada"})
 				clear(model)
-				if s.stored != nil {
-					r.Fatal("a removed cart is stored")
-				}
 			case "restart":
-				if err := s.stream.Passivate(t.Context()); err != nil {
-					r.Fatal(err)
-				}
-				s = open(t.Context(), r, proxy, s.stored)
+				kit.Restart()
 			}
-			items := s.items(r)
-			if len(items) != len(model) {
-				r.Fatalf("the cart is %v, want %v", items, model)
+			got := testkit.Reply[*pb.Cart](kit.Run(getCart, &pb.GetShoppingCart{UserId: "ada"})).GetItems()
+			counted := make(map[string]int32)
+			for _, item := range got {
+				counted[item.GetProductId()] = item.GetQuantity()
 			}
-			for product, quantity := range model {
-				if items[product] != quantity {
-					r.Fatalf("the cart is %v, want %v", items, model)
-				}
+			if len(got) != len(model) || !maps.Equal(counted, model) {
+				t.Fatalf("the cart is %v, want %v", got, model)
 			}
 		}
 	})
