@@ -115,12 +115,20 @@ lint-protocols: $(BUF) ## buf lint, buf format, and buf breaking against the las
 	@ci/breaking.sh
 
 .PHONY: tck-foreign
-tck-foreign: build foreign-java ## Drive and judge a user function on the published Java library; report in out/tck-foreign
+tck-foreign: build foreign-java foreign-node foreign-python ## Drive and judge user functions on the published Java, Node and Python libraries; reports in out/tck-foreign
 	@ci/tck-foreign.sh
 
 .PHONY: foreign-java
 foreign-java: ## Build the user function on the published Java library into out/foreign/java
 	@ci/foreign-java.sh
+
+.PHONY: foreign-node
+foreign-node: $(BUF) ## Build the user function on the published Node library into out/foreign/node
+	@ci/foreign-node.sh
+
+.PHONY: foreign-python
+foreign-python: ## Build the user function on the published Python library into out/foreign/python; wants Python 3.9 to 3.12 with pip
+	@ci/foreign-python.sh
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s) each

@@ -8,8 +8,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 source="$root/fixtures/foreign/java"
 output="$root/out/foreign/java"
 
-inputs="$(cd "$root" && find fixtures/foreign/java protocols/example/shoppingcart protocols/tck/cloudstate/tck/model/eventsourced.proto \
-  -type f -not -path '*/target/*' -not -name '*.md' -not -name '*.yaml' -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
+inputs="$("$root/ci/digest.sh" fixtures/foreign/java protocols/example/shoppingcart protocols/tck/cloudstate/tck/model/eventsourced.proto)"
 if [ -s "$output/foreign-java.jar" ] && [ "$(cat "$output/inputs" 2>/dev/null)" = "$inputs" ]; then
   exit 0
 fi

@@ -24,8 +24,9 @@ at_least() {
 need go "builds and tests everything" "Go 1.26 or newer"
 need gcc "go test -race links with it" "gcc (Debian: apt-get install gcc libc6-dev)"
 need git "buf compares the protocols with an earlier commit" "git"
-need npm "fetches buf" "Node.js 20 or newer with npm"
+need npm "fetches buf, and the foreign user function on the published Node library" "Node.js 20 or newer with npm"
 need java "runs the foreign user function" "a JDK 17 (Debian: apt-get install openjdk-17-jdk-headless)"
+need python3 "runs the foreign user function on the published Python library" "Python 3.9 to 3.12 with pip (Debian: apt-get install python3-pip)"
 need mvn "fetches and builds the foreign user function" "Maven 3.8 or newer (Debian: apt-get install maven)"
 [ "$failed" = 0 ] || exit 1
 
