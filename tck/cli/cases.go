@@ -7,6 +7,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/tck/suite/frontend"
 	"github.com/stateful-serverless/cloudstate/tck/suite/pair"
 	"github.com/stateful-serverless/cloudstate/tck/suite/proxy"
+	"github.com/stateful-serverless/cloudstate/tck/suite/storm"
 )
 
 // Cases returns every case of the kit, in the order in which lists show them.
@@ -15,5 +16,6 @@ func Cases() []suite.Case {
 		frontend.Cases(),
 		proxy.Cases(),
 		pair.Cases(),
+		storm.Cases(),
 	)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/engine"
+	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/report"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
@@ -24,6 +25,9 @@ type runCommand struct {
 
 	StoreAway     string `placeholder:"COMMAND" help:"Shell command that makes the store unreachable, for the profile remote-store. Goes with --store-back."`
 	StoreBack     string `placeholder:"COMMAND" help:"Shell command that brings it back, and returns when it can be reached."`
+	StoreAddress  string `placeholder:"HOST:PORT" help:"Where the store listens: environments with links put one in front of it, and the environment variables that contain this text reach the proxy with the link's address instead."`
+	Environment   string `default:"plain" placeholder:"NAME" help:"What befalls the pair while it is judged (${default}); see cloudstate-tck environments."`
+	Disturbances  int    `default:"25" placeholder:"N" help:"How many disturbances each case of an environment sees (${default})."`
 	FewNamespaces bool   `help:"Give the namespace of a proxy that has stopped in an orderly way to the next one that a case has for itself: for databases in which making tables takes long."`
 
 	Suite []string `enum:"frontend,proxy,pair" placeholder:"KIND" help:"Only cases of this kind: frontend, proxy or pair. May be repeated."`
@@ -34,7 +38,7 @@ type runCommand struct {
 	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
-	Seed             int64         `default:"0" help:"Seed of the order of the cases; 0 draws one. The report says which it was."`
+	Seed             int64         `default:"0" help:"Seed of the order of the cases and of what the environment does; 0 draws one. The report says which it was."`
 
 	Watch           bool   `help:"Stay, and run again each time the target comes back after a restart (addr:) or its program was built anew (builtin:)."`
 	Management      string `placeholder:"HOST:PORT" help:"Management endpoint of a proxy that is an address."`
@@ -83,13 +87,20 @@ func (c *runCommand) config() (engine.Config, error) {
 		return engine.Config{}, err
 	}
 	config := engine.Config{
-		Store: c.Store, StoreAway: c.StoreAway, StoreBack: c.StoreBack, FewNamespaces: c.FewNamespaces, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
+		Store: c.Store, StoreAway: c.StoreAway, StoreBack: c.StoreBack, FewNamespaces: c.FewNamespaces, Management: c.Management,
+		StoreAddress: c.StoreAddress, Disturbances: c.Disturbances, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
 		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
 		Timeout:   c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
 	}
 	if config.Seed == 0 {
 		config.Seed = time.Now().UnixNano()%1_000_000 + 1
+	}
+	if config.Environment, err = environment.Lookup(c.Environment); err != nil {
+		return config, fmt.Errorf("--environment: %w", err)
+	}
+	if c.Disturbances <= 0 {
+		return config, fmt.Errorf("--disturbances must be above 0, such as %d", environment.DefaultBudget)
 	}
 	if c.Timeout <= 0 || c.StartTimeout <= 0 {
 		return config, fmt.Errorf("--timeout and --start-timeout must be above 0, such as 10s")

@@ -27,9 +27,10 @@ type Stdio struct{ Out, Err io.Writer }
 
 // commands is the grammar of the command line.
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
-	List    listCommand    `cmd:"" help:"List the cases."`
-	Explain explainCommand `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+	Run          runCommand          `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
+	List         listCommand         `cmd:"" help:"List the cases."`
+	Environments environmentsCommand `cmd:"" help:"List the environments: what may befall a pair while it is judged."`
+	Explain      explainCommand      `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.

@@ -97,8 +97,8 @@ func (b *builder) frontend() (*suite.FrontendTarget, live, error) {
 }
 
 // proxy returns the proxy under judgement, told to find its user function at functionPort of 127.0.0.1. recorder is where that user
-// function's calls are recorded: a discover seen there is half of the proxy's readiness.
-func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (proxy *suite.ProxyTarget, process live, namespace string, err error) {
+// function's calls are recorded: a discover seen there is half of the proxy's readiness. settings are added to its environment.
+func (b *builder) proxy(functionPort int, recorder *trace.Recorder, settings ...string) (proxy *suite.ProxyTarget, process live, namespace string, err error) {
 	ref := b.config.Proxy
 	if !ref.Starts() {
 		remote := &target.Remote{Ref: ref, Probe: ready(ref.Value, recorder, 0)}
@@ -128,7 +128,7 @@ func (b *builder) proxy(functionPort int, recorder *trace.Recorder) (proxy *suit
 	address := target.Loopback(port)
 	started, err := target.New(target.Config{
 		Ref:   ref,
-		Env:   env,
+		Env:   append(env, settings...),
 		Probe: func() target.Probe { return ready(address, recorder, lastSeq(recorder)) },
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/spec"
+	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
@@ -30,6 +31,13 @@ type Config struct {
 	// StoreAway and StoreBack are shell commands that make the store unreachable for every proxy of the run and reachable again; both or none. With
 	// them the profile remote-store is claimed. The second returns when the store can be reached.
 	StoreAway, StoreBack string
+	// StoreAddress is host:port of the proxies' store. In an environment with links one is put in front of it, and the kit's environment variables that contain this text
+	// reach the proxy with the link's address in its place. "" leaves the hop to the store as it is.
+	StoreAddress string
+	// Environment is what befalls the pair while it is judged; the zero value is the plain one.
+	Environment environment.Environment
+	// Disturbances is how many of them a case sees that works in such an environment. 0 means environment.DefaultBudget.
+	Disturbances int
 	// FewNamespaces gives a namespace whose proxy has stopped in an orderly way to the next proxy that a case has for itself.
 	FewNamespaces bool
 	// Management is host:port of the management endpoint of a proxy that is an address; empty when it has none.
@@ -48,7 +56,7 @@ type Config struct {
 	Announced []verdict.Announced
 	// Timeout bounds a case; StartTimeout bounds the start of a target. 0 means the defaults.
 	Timeout, StartTimeout time.Duration
-	// Seed determines the order of the cases.
+	// Seed determines the order of the cases, and what the environment does.
 	Seed int64
 	// Schedule runs the steps; nil means [Ginkgo], which works once a process.
 	Schedule Schedule
@@ -80,6 +88,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Schedule == nil {
 		c.Schedule = Ginkgo
+	}
+	if c.Environment.Name == "" {
+		c.Environment = environment.All()[0]
+	}
+	if c.Disturbances <= 0 {
+		c.Disturbances = environment.DefaultBudget
 	}
 	if c.Events == nil {
 		c.Events = silent{}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/spec"
+	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
@@ -95,7 +96,11 @@ func check(config Config) (func(suite.Case) string, error) {
 	if err := verdict.CheckCases(config.Catalogue, config.Cases); err != nil {
 		return nil, err
 	}
-	return config.Selection.compile(config.Catalogue, config.Cases)
+	chosen, err := config.Selection.compile(config.Catalogue, config.Cases)
+	if err != nil {
+		return nil, err
+	}
+	return within(config.Environment, chosen), nil
 }
 
 // name says in one line what is judged.
@@ -111,6 +116,9 @@ func name(c Config) string {
 	if c.Store != "" && !c.Proxy.IsZero() {
 		text += ", store " + c.Store
 	}
+	if c.Environment.Name != environment.Plain {
+		text += ", environment " + c.Environment.Name
+	}
 	return text
 }
 
@@ -118,7 +126,7 @@ func name(c Config) string {
 func (r *run) bringUp(ctx context.Context, wanted func(suite.Case) string) {
 	c := r.config
 	needed := func(kind suite.Kind) bool {
-		return slices.ContainsFunc(c.Cases, func(k suite.Case) bool { return k.Kind == kind && wanted(k) == "" })
+		return inapplicable(c) == "" && slices.ContainsFunc(c.Cases, func(k suite.Case) bool { return k.Kind == kind && wanted(k) == "" })
 	}
 	hasProxy, hasFrontend := !c.Proxy.IsZero(), !c.Frontend.IsZero()
 	if hasFrontend && (needed(suite.Frontend) || needed(suite.Pair)) {
@@ -164,7 +172,7 @@ func (r *run) add(ctx context.Context, kind suite.Kind, what string, build func(
 // learn collects what the targets declare.
 func (r *run) learn() {
 	r.can = declared{
-		durable:      !slices.Contains([]string{"", Memory, None}, r.config.Store) && !r.config.Proxy.IsZero(),
+		durable:      durable(r.config),
 		storeControl: r.store != nil && !r.config.Proxy.IsZero(),
 		management:   r.config.Proxy.Starts() || r.config.Management != "",
 		proxyStarts:  r.config.Proxy.Starts(), frontStarts: r.config.Frontend.Starts(),
@@ -196,6 +204,9 @@ func (r *run) refuse(c suite.Case) (v verdict.Verdict, why string, absent bool) 
 	}
 	if c.Kind != suite.Proxy && r.config.Frontend.IsZero() {
 		return verdict.NotRun, "no frontend was given (--frontend)", true
+	}
+	if why := inapplicable(r.config); why != "" {
+		return verdict.NotApplicable, why, false
 	}
 	if down := r.rigs[c.Kind].down; down != "" {
 		return verdict.NotRun, down, false
@@ -247,6 +258,9 @@ func (r *run) target() verdict.Target {
 	}
 	if t.Proxy != "" {
 		t.Store = r.config.Store
+	}
+	if r.config.Environment.Name != environment.Plain {
+		t.Environment = r.config.Environment.Name
 	}
 	for party, profiles := range r.can.claims(t.Proxy != "", t.Frontend != "") {
 		t.Claims[party] = names(profiles)

@@ -32,6 +32,12 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if rig.down != "" {
 		return r.unrun(c, verdict.NotRun, rig.down, false)
 	}
+	if !c.OwnTarget && rig.driver != nil {
+		if err := rig.driver.Between(ctx); err != nil {
+			r.heal(context.WithoutCancel(ctx), rig)
+			return r.between(c, err)
+		}
+	}
 	rig.recorder.Reset()
 	begun := time.Now()
 	patience := r.config.Timeout

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/intercept"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
@@ -30,6 +31,8 @@ type rig struct {
 	function     *mockfunction.Function
 	functionAddr string
 	relay        *intercept.Relay
+	links        map[environment.Hop]*environment.Link
+	driver       *environment.Driver // of a pair; nil for others
 
 	parts []live // the targets, in the order in which they start
 	owned []live // those of parts that end with this rig
@@ -82,14 +85,17 @@ func (b *builder) pairRig(front *suite.FrontendTarget, process live) (*rig, erro
 		return r, err
 	}
 	r.functionAddr = target.Loopback(port)
-	if r.relay, err = intercept.Start(r.functionAddr, r.frontend.Address, r.recorder); err != nil {
+	if err := r.addRelay(b); err != nil {
 		return r, err
 	}
-	return r, r.addProxy(b, port)
+	if err := r.addProxy(b, port); err != nil {
+		return r, err
+	}
+	return r, r.addDriver(b)
 }
 
 func (r *rig) addProxy(b *builder, functionPort int) error {
-	proxy, process, namespace, err := b.proxy(functionPort, r.recorder)
+	proxy, process, namespace, err := b.proxy(functionPort, r.recorder, r.storeSettings(b)...)
 	if err != nil {
 		return err
 	}
@@ -191,6 +197,9 @@ func (r *rig) close(ctx context.Context, force bool) {
 	if r.relay != nil {
 		r.relay.Close()
 	}
+	for _, link := range r.links {
+		link.Close()
+	}
 	if r.function != nil {
 		r.function.Kill()
 	}
@@ -239,6 +248,7 @@ func (r *rig) env(name, nonce string) suite.Env {
 	}
 	if r.relay != nil {
 		env.Intercepted = r.relay
+		r.disturbed(&env)
 	} else {
 		env.FunctionAddress = r.functionAddr
 	}

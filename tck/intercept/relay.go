@@ -17,7 +17,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/wire"
 )
@@ -29,6 +31,7 @@ type Relay struct {
 	served chan struct{}
 	addr   string
 	record *trace.Recorder
+	amend  func(*cloudstate.EntitySpec) // nil: nothing is amended
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each new record
@@ -58,6 +61,9 @@ func Start(listen, frontend string, recorder *trace.Recorder) (*Relay, error) {
 	}()
 	return r, nil
 }
+
+// Amend has f change each answer to discover before it is recorded and passed on. Call it before the first call comes.
+func (r *Relay) Amend(f func(*cloudstate.EntitySpec)) { r.amend = f }
 
 // Addr returns host:port where the relay listens.
 func (r *Relay) Addr() string { return r.addr }
@@ -143,10 +149,26 @@ func (c *call) down(in grpc.ServerStream, out grpc.ClientStream) error {
 		if err != nil {
 			return err
 		}
+		c.amend(&frame)
 		c.note(decode(c.method, frame.Bytes, false), false)
 		if err := in.SendMsg(&frame); err != nil {
 			return err
 		}
+	}
+}
+
+// amend changes an answer to discover as [Relay.Amend] was told to. What cannot be read passes as it is.
+func (c *call) amend(frame *wire.Frame) {
+	if c.relay.amend == nil || c.method != cloudstate.EntityDiscovery_Discover_FullMethodName {
+		return
+	}
+	spec := &cloudstate.EntitySpec{}
+	if proto.Unmarshal(frame.Bytes, spec) != nil {
+		return
+	}
+	c.relay.amend(spec)
+	if amended, err := proto.Marshal(spec); err == nil {
+		frame.Bytes = amended
 	}
 }
 

@@ -20,6 +20,7 @@ func Console(w io.Writer, r *verdict.Report, catalogue *spec.Catalogue, colour b
 	c := console{style: style{colour}, report: r, catalogue: catalogue}
 	c.header()
 	c.areas()
+	c.observed()
 	c.failures()
 	c.errors()
 	c.unjudged()
@@ -121,6 +122,19 @@ func (c *console) remarks(n verdict.RequirementCounts) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// observed prints what cases noted under an environment: what was done to the targets, and what came of it.
+func (c *console) observed() {
+	if c.report.Target.Environment == "" {
+		return
+	}
+	for _, k := range c.report.Cases {
+		for _, note := range k.Notes {
+			c.linef("  %s %s", c.paint(k.ID, bold), wrap(note, "            "))
+		}
+	}
+	c.linef("")
 }
 
 // failures prints each failed case: what was expected, what came, and what to do. Announced ones take one line.

@@ -64,6 +64,9 @@ type Case struct {
 	// and end after the case. A proxy case calls [T.Serve] and then Start (or Launch) of [T.Proxy]; a pair case starts [T.Frontend] first.
 	// It implies the need for processes, so that a target that is only an address is not judged by the case.
 	OwnTarget bool
+	// Outcomes is set when the case judges what became of its work and not the messages on the way, so that it holds in every environment; it
+	// works while [T.Environment] disturbs. Other pair cases run only where nothing is disturbed while they run.
+	Outcomes bool
 	// Timeout bounds the case; 0 means the engine's (10 s unless told otherwise).
 	Timeout time.Duration
 	// Run does the observation. It must return soon after ctx ends.

@@ -30,6 +30,8 @@ type Env struct {
 	FunctionAddress string
 	// Intercepted is set for pair cases.
 	Intercepted Conversation
+	// Environment is set for pair cases.
+	Environment Environment
 }
 
 // Conversation is what the interceptor saw pass between proxy and user function since the case began.

@@ -74,6 +74,14 @@ func (t *T) Intercept() Conversation {
 	return t.env.Intercepted
 }
 
+// Environment returns what befalls the targets while the case works. It is a kit fault to ask outside pair cases.
+func (t *T) Environment() Environment {
+	if t.env.Environment == nil {
+		t.KitFault(fmt.Errorf("case %s is of kind %q and has no environment", t.c.ID, t.c.Kind))
+	}
+	return t.env.Environment
+}
+
 // Cleanup runs f after the case, last registered first, however the case ended.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()

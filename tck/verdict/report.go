@@ -65,6 +65,8 @@ type Target struct {
 	Proxy    string `json:"proxy,omitempty"`
 	Frontend string `json:"frontend,omitempty"`
 	Store    string `json:"store,omitempty"`
+	// Environment is what befell the targets; empty for the plain one.
+	Environment string `json:"environment,omitempty"`
 	// ProxyVersion and FrontendVersion are what the targets said of themselves.
 	ProxyVersion    string `json:"proxy_version,omitempty"`
 	FrontendVersion string `json:"frontend_version,omitempty"`

@@ -1,0 +1,167 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stateful-serverless/cloudstate/tck/suite"
+)
+
+// Hop names a place where something can befall the targets: who is killed there, or the link in front of whom is disturbed.
+type Hop string
+
+// The hops, in the order of a command's way.
+const (
+	Proxy    Hop = "proxy"
+	Function Hop = "function"
+	Store    Hop = "store"
+)
+
+// hops are all of them.
+var hops = []Hop{Proxy, Function, Store}
+
+// pollEvery is how often it is asked whether the proxy serves.
+const pollEvery = 10 * time.Millisecond
+
+// Scene is what can be disturbed.
+type Scene struct {
+	// Proxy and Function are the targets.
+	Proxy, Function suite.Process
+	// Store is nil when the kit cannot take the store away.
+	Store suite.StoreTarget
+	// Links are those in front of each hop; a hop without one has no entry.
+	Links map[Hop]*Link
+	// Serving is nil when the proxy serves. It is asked past the link.
+	Serving func(ctx context.Context) error
+	// Rediscovered returns a probe that is nil when the proxy has called discover since and serves.
+	Rediscovered func() func(ctx context.Context) error
+	// Reconnect has the kit look for the user function at once, which was started again.
+	Reconnect func()
+	// StartTimeout bounds each start of a target.
+	StartTimeout time.Duration
+}
+
+// launchProxy starts the proxy and waits until it serves.
+func (s *Scene) launchProxy(ctx context.Context, after string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.StartTimeout)
+	defer cancel()
+	if err := s.Proxy.Launch(ctx); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	gone := s.Proxy.Exited()
+	for {
+		err := s.Serving(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-gone:
+			err = errors.New("it has ended")
+		case <-ctx.Done():
+		case <-ticker.C:
+			continue
+		}
+		return &suite.Failure{
+			Expected: fmt.Sprintf("the proxy to start on the same store and to serve within %s, after %s", s.StartTimeout, after),
+			Got:      fmt.Sprintf("%v; it wrote:\n%s", err, strings.Join(s.Proxy.Logs(10), "\n")),
+			Remedy:   "whatever a process leaves behind when it ends, the next one must find its way with it and without help",
+		}
+	}
+}
+
+// killFunction kills the user function and starts it again after d. The proxy loses its connection in the same moment: what the interceptor between them would
+// make of the loss is not what is looked for.
+func (s *Scene) killFunction(ctx context.Context, d time.Duration) error {
+	s.Links[Function].Cut()
+	if err := s.Function.Kill(ctx); err != nil {
+		return errors.Join(err, s.Links[Function].Mend())
+	}
+	idle(ctx, d)
+	return s.functionBack(ctx)
+}
+
+// restartFunction asks the user function for its orderly end, cuts the proxy off after d, and starts it again.
+func (s *Scene) restartFunction(ctx context.Context, d time.Duration) error {
+	err := s.Function.Signal()
+	idle(ctx, d)
+	s.Links[Function].Cut()
+	if err != nil {
+		return errors.Join(err, s.Links[Function].Mend())
+	}
+	waiting, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	if _, err := s.Function.Wait(waiting); err != nil {
+		return errors.Join(unstopped("user function", err), s.Links[Function].Mend())
+	}
+	return s.functionBack(ctx)
+}
+
+// functionBack starts the user function and lets the proxy find it.
+func (s *Scene) functionBack(ctx context.Context) error {
+	startCtx, cancel := context.WithTimeout(ctx, s.StartTimeout)
+	defer cancel()
+	err := s.Function.Start(startCtx)
+	s.Reconnect()
+	if mendErr := s.Links[Function].Mend(); mendErr != nil {
+		return &suite.KitError{Err: mendErr}
+	}
+	if err != nil {
+		return &suite.Failure{Expected: "the user function to start again", Got: err.Error()}
+	}
+	return nil
+}
+
+// stopPatience bounds the orderly end of a target.
+const stopPatience = 30 * time.Second
+
+// restartProxy asks the proxy for its orderly end and starts it again.
+func (s *Scene) restartProxy(ctx context.Context) error {
+	stopping, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	exit, err := s.Proxy.Stop(stopping)
+	if err != nil {
+		return unstopped("proxy", err)
+	}
+	if exit != 0 {
+		return &suite.Failure{Expected: "the proxy to end with exit status 0 on SIGTERM (OPS-06)", Got: fmt.Sprintf("exit status %d", exit)}
+	}
+	return s.launchProxy(ctx, "an orderly stop")
+}
+
+func unstopped(who string, err error) error {
+	return &suite.Failure{Expected: fmt.Sprintf("the %s to end within %s of SIGTERM", who, stopPatience), Got: err.Error()}
+}
+
+// settled waits until the proxy serves, having asked the user function anew what it is.
+func (s *Scene) settled(ctx context.Context, rediscovered func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.StartTimeout)
+	defer cancel()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		err := rediscovered(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &suite.Failure{Expected: fmt.Sprintf("the proxy to discover the user function again and to serve within %s (OPS-09)", s.StartTimeout), Got: err.Error()}
+		case <-ticker.C:
+		}
+	}
+}
+
+// idle lets d go by, or less when ctx ends.
+func idle(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
