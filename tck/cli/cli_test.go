@@ -107,6 +107,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
+		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},
+		{[]string{"site", "--out", "x", "mine:/nowhere"}, "proxy=mine"},
+		{[]string{"site", "/nowhere"}, "--out"},
 	} {
 		status, _, errs := here(t, tt.args...)
 		if status != ExitUsage || !strings.Contains(errs, tt.want) {
@@ -173,6 +176,13 @@ func TestRunFromEndToEnd(t *testing.T) {
 	want := map[verdict.Conclusion]int{verdict.Conforms: ExitOK, verdict.Breaks: ExitFailed, verdict.Incomplete: ExitIncomplete}[got.Summary.Conclusion]
 	if status != want {
 		t.Errorf("exit status %d with the conclusion %s", status, got.Summary.Conclusion)
+	}
+	siteDir := filepath.Join(dir, "site")
+	if status, out, errs := here(t, "site", "--out", siteDir, "frontend=mock:"+dir, dir); status != ExitOK || !strings.Contains(out, "index.html") {
+		t.Errorf("a site of it: exit status %d: %s", status, errs)
+	}
+	if pages, _ := filepath.Glob(filepath.Join(siteDir, "cells", "*.html")); len(pages) != 2 || !strings.HasSuffix(pages[1], "mock.html") {
+		t.Errorf("the site has the pages %v", pages)
 	}
 	if got.Summary.Cases.Passed == 0 || !got.Selection.Partial {
 		t.Errorf("%+v, partial %v", got.Summary.Cases, got.Selection.Partial)

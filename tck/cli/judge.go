@@ -32,6 +32,7 @@ type runCommand struct {
 
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
 	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
+	KeepTraces       bool          `help:"Keep the recorded conversations of cases that passed, too: the report shows them as diagrams, and grows to some ten MiB."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
 	Seed             int64         `default:"0" help:"Seed of the order of the cases; 0 draws one. The report says which it was."`
@@ -85,8 +86,8 @@ func (c *runCommand) config() (engine.Config, error) {
 	config := engine.Config{
 		Store: c.Store, StoreAway: c.StoreAway, StoreBack: c.StoreBack, FewNamespaces: c.FewNamespaces, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
-		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
-		Timeout:   c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
+		Selection:  engine.Selection{Label: c.Label, Focus: c.Focus},
+		KeepTraces: c.KeepTraces, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
 	}
 	if config.Seed == 0 {
 		config.Seed = time.Now().UnixNano()%1_000_000 + 1

@@ -46,6 +46,8 @@ type Config struct {
 	Selection Selection
 	// Announced are the failures that are expected.
 	Announced []verdict.Announced
+	// KeepTraces keeps the conversations of cases that passed, too.
+	KeepTraces bool
 	// Timeout bounds a case; StartTimeout bounds the start of a target. 0 means the defaults.
 	Timeout, StartTimeout time.Duration
 	// Seed determines the order of the cases.

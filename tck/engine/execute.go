@@ -51,8 +51,11 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if ctx.Err() != nil && result.Verdict == verdict.Error {
 		result.Verdict = verdict.NotRun
 	}
-	if result.Verdict == verdict.Failed || result.Verdict == verdict.Error {
+	bad := result.Verdict == verdict.Failed || result.Verdict == verdict.Error
+	if bad || r.config.KeepTraces {
 		result.Trace = messages(outcome.Trace, begun)
+	}
+	if bad {
 		result.Logs = rig.logs(keptLines)
 	}
 	if !c.OwnTarget && ctx.Err() == nil {

@@ -162,7 +162,7 @@ type Case struct {
 	Notes []string `json:"notes,omitempty"`
 	// Logs are the target's last lines, kept when the case did not pass.
 	Logs []string `json:"logs,omitempty"`
-	// Trace is the recorded conversation, kept when the case did not pass.
+	// Trace is the recorded conversation, kept when the case did not pass, or when all are kept.
 	Trace []Message `json:"trace,omitempty"`
 	// Skipped is set when the person who ran the kit left the case out: not a shortfall of the target.
 	Skipped bool `json:"-"`
