@@ -110,6 +110,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},
 		{[]string{"site", "--out", "x", "mine:/nowhere"}, "proxy=mine"},
 		{[]string{"site", "/nowhere"}, "--out"},
+		{[]string{"compare", "/nowhere", "/nowhere"}, "/nowhere"},
 	} {
 		status, _, errs := here(t, tt.args...)
 		if status != ExitUsage || !strings.Contains(errs, tt.want) {
@@ -184,8 +185,30 @@ func TestRunFromEndToEnd(t *testing.T) {
 	if pages, _ := filepath.Glob(filepath.Join(siteDir, "cells", "*.html")); len(pages) != 2 || !strings.HasSuffix(pages[1], "mock.html") {
 		t.Errorf("the site has the pages %v", pages)
 	}
+	checkCompare(t, dir, text)
 	if got.Summary.Cases.Passed == 0 || !got.Selection.Partial {
 		t.Errorf("%+v, partial %v", got.Summary.Cases, got.Selection.Partial)
+	}
+}
+
+// checkCompare compares the report in dir with itself, and with one in which a case that passed fails.
+func checkCompare(t *testing.T, dir string, text []byte) {
+	t.Helper()
+	if status, out, errs := here(t, "compare", dir, dir); status != ExitOK || !strings.Contains(out, "0 regressions") {
+		t.Errorf("a report and itself: exit status %d: %s%s", status, out, errs)
+	}
+	worse := filepath.Join(t.TempDir(), "report.json")
+	broken := strings.ReplaceAll(string(text), `"verdict": "passed",`, `"verdict": "failed", "failure": {"requirement": "DISC-05", "expected": "x", "got": "y"},`)
+	if err := os.WriteFile(worse, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--markdown"}} {
+		if status, out, errs := here(t, append([]string{"compare", dir, worse}, more...)...); status != ExitFailed || !strings.Contains(out, "Regressions") {
+			t.Errorf("a worse report: exit status %d: %s%s", status, out, errs)
+		}
+	}
+	if status, _, _ := here(t, "compare", worse, dir); status != ExitOK {
+		t.Errorf("a better report: exit status %d", status)
 	}
 }
 

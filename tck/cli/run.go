@@ -30,6 +30,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
 	List    listCommand    `cmd:"" help:"List the cases."`
 	Explain explainCommand `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+	Compare compareCommand `cmd:"" help:"Compare two reports, regressions first; exit status 1 if there is one."`
 	Site    siteCommand    `cmd:"" help:"Write a static site of several reports: a matrix of requirements, and a page for each report."`
 }
 

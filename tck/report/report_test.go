@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
@@ -194,6 +195,41 @@ func TestConsole(t *testing.T) {
 		if !strings.Contains(plain.String(), want) {
 			t.Errorf("the summary lacks %q:\n%s", want, plain.String())
 		}
+	}
+}
+
+func TestComparison(t *testing.T) {
+	older, _ := sample(t)
+	newer, catalogue := sample(t)
+	older.Cases[1].Verdict, older.Cases[1].Failure = verdict.Passed, nil
+	newer.Cases[3].Verdict, newer.Cases[3].Reason = verdict.Passed, ""
+	newer.Cases[1].Failure.Got = "a | b\nand <c>"
+	for _, r := range []*verdict.Report{older, newer} {
+		verdict.Roll(r, catalogue, verdict.Claims{spec.Proxy: {"core": true, "event-sourced": true}}, nil, nil)
+	}
+	var text, markdown strings.Builder
+	c := verdict.Compare(older, newer)
+	if err := Comparison(&text, c, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := ComparisonMarkdown(&markdown, c); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"text": text.String(), "markdown": markdown.String()} {
+		at := 0
+		for _, want := range []string{"Regressions", "ES-20", "es/proxy/two", "Improvements", "es/frontend/four"} {
+			i := strings.Index(got[at:], want)
+			if i < 0 {
+				t.Fatalf("the %s lacks %q after what comes first:\n%s", name, want, got)
+			}
+			at += i
+		}
+		if !strings.Contains(got, "2 regressions (1 requirement), 1 improvement (0 requirements)") {
+			t.Errorf("the %s does not sum up:\n%s", name, got)
+		}
+	}
+	if !strings.Contains(text.String(), "passed → failed") || !strings.Contains(markdown.String(), `a \| b`) || strings.Contains(markdown.String(), "<") {
+		t.Errorf("%s\n%s", text.String(), markdown.String())
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // SchemaVersion is the version of the report's JSON form. The first number changes when a reader of the old form would
 // misunderstand the new one, the second when something is added.
-const SchemaVersion = "1.0"
+const SchemaVersion = "1.1"
 
 // Verdict is what is said of a case or of a requirement.
 type Verdict string
@@ -165,7 +165,7 @@ type Case struct {
 	// Trace is the recorded conversation, kept when the case did not pass, or when all are kept.
 	Trace []Message `json:"trace,omitempty"`
 	// Skipped is set when the person who ran the kit left the case out: not a shortfall of the target.
-	Skipped bool `json:"-"`
+	Skipped bool `json:"left_out,omitempty"`
 	// NoTarget is set when the case needs a party that was not given to the kit.
 	NoTarget bool `json:"-"`
 }
