@@ -31,7 +31,7 @@ type runCommand struct {
 	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
 
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
-	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
+	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
 	KeepTraces       bool          `help:"Keep the recorded conversations of cases that passed, too: the report shows them as diagrams, and grows to some ten MiB."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`

@@ -14,6 +14,7 @@ import (
 
 const (
 	keptMessages = 300 // of a case's conversation, in the report
+	keptOfPassed = 60  // of the conversation of a case that passed
 	keptLines    = 40  // of a target's log, in the report
 )
 
@@ -52,11 +53,11 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 		result.Verdict = verdict.NotRun
 	}
 	bad := result.Verdict == verdict.Failed || result.Verdict == verdict.Error
-	if bad || r.config.KeepTraces {
-		result.Trace = messages(outcome.Trace, begun)
-	}
 	if bad {
+		result.Trace = messages(outcome.Trace, begun, keptMessages)
 		result.Logs = rig.logs(keptLines)
+	} else if r.config.KeepTraces {
+		result.Trace = messages(outcome.Trace, begun, keptOfPassed)
 	}
 	if !c.OwnTarget && ctx.Err() == nil {
 		r.heal(ctx, rig)
@@ -117,11 +118,9 @@ func (r *run) heal(ctx context.Context, rig *rig) {
 	}
 }
 
-// messages renders the last recorded messages for the report.
-func messages(recorded []trace.Message, begun time.Time) []verdict.Message {
-	if len(recorded) > keptMessages {
-		recorded = recorded[len(recorded)-keptMessages:]
-	}
+// messages renders the last recorded messages, at most most, for the report.
+func messages(recorded []trace.Message, begun time.Time, most int) []verdict.Message {
+	recorded = recorded[max(len(recorded)-most, 0):]
 	out := make([]verdict.Message, 0, len(recorded))
 	for _, m := range recorded {
 		out = append(out, verdict.Message{

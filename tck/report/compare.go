@@ -108,7 +108,7 @@ func comparisonLine(c verdict.Comparison) string {
 func runLine(r *verdict.Report) string {
 	must := r.Summary.Requirements.Must
 	return fmt.Sprintf("%s, Cloudstate %s, %s: %s, %d of %d MUST", r.Target.Name, r.Spec.Version, r.Started.Format("2006-01-02 15:04 MST"),
-		strings.ToLower(conclusionWord(r.Summary.Conclusion)), must.Passed, must.Applicable)
+		conclusionText(r), must.Passed, must.Applicable)
 }
 
 // cell is text for a cell of a Markdown table: one line, nothing that Markdown or HTML would take for its own.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -233,6 +234,71 @@ func TestComparison(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	r, _ := sample(t)
+	var b strings.Builder
+	if err := Summary(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"### ❌ Cloudstate TCK: failed", "- ES-20 (MUST) is broken", "| es/proxy/two | ES-20 | the event &lt;one&gt; &amp; no other in the journal | nothing at all |",
+		"announced: issue 12 of the library", "| es/frontend/four |  | the kit to do its part | the kit panicked: nil |", "| Event sourced entities | 0 of ",
+		"6 cases: 1 passed, 2 failed (1 announced), 1 in error, 1 not applicable, 1 not run.",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, b.String())
+		}
+	}
+	if regexp.MustCompile("<[a-z]").MatchString(b.String()) {
+		t.Errorf("HTML in the Markdown:\n%s", b.String())
+	}
+	for range 2 * maxSummary {
+		r.Cases = append(r.Cases, r.Cases[1])
+	}
+	b.Reset()
+	if err := Summary(&b, r); err != nil || strings.Count(b.String(), "| es/proxy/two |") >= maxSummary || !strings.Contains(b.String(), "And 103 more.") {
+		t.Errorf("%v: many failures are not cut short", err)
+	}
+}
+
+func TestBadge(t *testing.T) {
+	r, _ := sample(t)
+	render := func() string {
+		t.Helper()
+		var b bytes.Buffer
+		if err := Badge(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := xml.Unmarshal(b.Bytes(), new(struct{})); err != nil {
+			t.Fatalf("not well-formed: %v", err)
+		}
+		return b.String()
+	}
+	must := r.Summary.Requirements.Must
+	if got, want := render(), fmt.Sprintf("failed, 1 of %d MUST, 1 known", must.Applicable-must.Untestable); !strings.Contains(got, want) || !strings.Contains(got, "#c4302b") {
+		t.Errorf("want %q in red: %s", want, got)
+	}
+	r.Selection.Partial = true
+	if got := render(); !strings.Contains(got, "a selection, 1 of 4 cases") || !strings.Contains(got, badgeGrey) {
+		t.Errorf("a selection: %s", got)
+	}
+	r.Selection.Partial, r.Summary.Conclusion, r.Spec.Version = false, verdict.Conforms, "<0>"
+	if got := render(); !strings.Contains(got, "passed, ") || !strings.Contains(got, "#1a7f45") || strings.Contains(got, "<0>") {
+		t.Errorf("a run that conforms: %s", got)
+	}
+}
+
+func TestTextWidth(t *testing.T) {
+	for text, want := range map[string]int{"": 0, " ": 4, "iii": 10, "MMM": 29, "~": 10, "…": 11} {
+		if got := textWidth(text); got != want {
+			t.Errorf("%q is %d wide, want %d", text, got, want)
+		}
+	}
+	if len(advances) != '~'-' '+1 {
+		t.Errorf("%d advances", len(advances))
+	}
+}
+
 func TestWriteReplacesWholeFiles(t *testing.T) {
 	r, _ := sample(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
@@ -241,7 +307,7 @@ func TestWriteReplacesWholeFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(paths) != 3 {
+		if len(paths) != 5 {
 			t.Fatalf("wrote %v", paths)
 		}
 	}
@@ -249,8 +315,8 @@ func TestWriteReplacesWholeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 3 {
-		t.Errorf("%d files, want the three reports and nothing temporary", len(files))
+	if len(files) != 5 {
+		t.Errorf("%d files, want the five reports and nothing temporary", len(files))
 	}
 	blocked := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
