@@ -48,6 +48,7 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	if err != nil {
 		return err
 	}
+	config.Command = args
 	if c.Watch {
 		return watch(ctx, stdio, config, args)
 	}

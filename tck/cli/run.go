@@ -32,6 +32,8 @@ type commands struct {
 	Explain explainCommand `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
 	Compare compareCommand `cmd:"" help:"Compare two reports, regressions first; exit status 1 if there is one."`
 	Site    siteCommand    `cmd:"" help:"Write a static site of several reports: a matrix of requirements, and a page for each report."`
+	Claim   claimCommand   `cmd:"" help:"Write down that an implementation conforms, with the results and how to show it again."`
+	Verify  verifyCommand  `cmd:"" name:"verify-claim" help:"Judge again as a claim says; exit status 1 if it does not hold."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.
@@ -45,6 +47,7 @@ Examples:
   cloudstate-tck run --frontend 'exec:java -jar model.jar' --expected-failures known.yaml
   cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
   cloudstate-tck explain ES-20
+  cloudstate-tck compare out/yesterday out/today
 
 Exit status: 0 conforms; 1 a MUST failed, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
 everything that applies was judged.`

@@ -38,6 +38,8 @@ type Config struct {
 	FunctionAddress string
 	// Kit names this program and its version in the report.
 	Kit string
+	// Command are the arguments that led to this run, for the report.
+	Command []string
 	// Catalogue is what is judged against.
 	Catalogue *spec.Catalogue
 	// Cases are all cases of the kit, whether wanted or not.

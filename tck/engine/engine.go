@@ -215,7 +215,7 @@ func (r *run) unrun(c suite.Case, v verdict.Verdict, why string, skipped bool) v
 func (r *run) report(started time.Time, partial bool) *verdict.Report {
 	c := r.config
 	report := &verdict.Report{
-		Schema: verdict.SchemaVersion, Kit: c.Kit, Seed: c.Seed, Started: started.UTC().Truncate(time.Millisecond),
+		Schema: verdict.SchemaVersion, Kit: c.Kit, Command: c.Command, Seed: c.Seed, Started: started.UTC().Truncate(time.Millisecond),
 		Spec:      verdict.SpecVersion{Version: c.Catalogue.Version, Protocol: c.Catalogue.Protocol},
 		Target:    r.target(),
 		Selection: verdict.Selection{Label: c.Selection.Label, Focus: c.Selection.Focus, Partial: partial},

@@ -25,14 +25,14 @@ func Read(path string) (*verdict.Report, error) {
 		path = filepath.Join(path, "report.json")
 	}
 	var r verdict.Report
-	if err := readValid(path, Schema, &r); err != nil {
+	if err := ReadJSON(path, Schema, &r); err != nil {
 		return nil, err
 	}
 	return &r, nil
 }
 
-// readValid decodes the JSON file at path into value after it was held against schema.
-func readValid(path, schema string, value any) error {
+// ReadJSON decodes the JSON file at path into value after it was held against schema.
+func ReadJSON(path, schema string, value any) error {
 	file, err := os.Open(filepath.Clean(path))
 	if err != nil {
 		return err

@@ -38,8 +38,10 @@ const (
 
 // Report is the whole result of a run.
 type Report struct {
-	Schema       string        `json:"schema_version"`
-	Kit          string        `json:"kit"`
+	Schema string `json:"schema_version"`
+	Kit    string `json:"kit"`
+	// Command are the arguments of cloudstate-tck that made the report; empty when something else ran the engine.
+	Command      []string      `json:"command,omitempty"`
 	Spec         SpecVersion   `json:"spec"`
 	Started      time.Time     `json:"started"`
 	DurationMS   int64         `json:"duration_ms"`
