@@ -102,6 +102,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--suite", "front"}, "frontend"},
 		{[]string{"run", "--frontend", "builtin:go", "--timeout", "soon"}, "--timeout"},
 		{[]string{"run", "--frontend", "builtin:go", "--timeout", "0s"}, "must be above 0"},
+		{[]string{"run", "--frontend", "builtin:go", "--repeat-until-verdict", "0"}, "1 or more"},
 		{[]string{"run", "--frontend", "builtin:go", "--expected-failures", "/nowhere"}, "--expected-failures"},
 		{[]string{"run", "--frontend", "builtin:go", "--expected-failures", known}, `no case "es/frontend/none"`},
 		{[]string{"run", "--frontend", "builtin:go", "--label", "es &&"}, "--label"},
@@ -281,7 +282,7 @@ func TestWatchStripsItself(t *testing.T) {
 	if strings.Join(got, " ") != "run --frontend addr:x:1" {
 		t.Errorf("%v", got)
 	}
-	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1}).config(); err != nil {
+	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1, MostRuns: 1}).config(); err != nil {
 		t.Error(err)
 	}
 	if err := watch(t.Context(), Stdio{}, engine.Config{}, nil); err == nil {

@@ -32,6 +32,7 @@ type runCommand struct {
 
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
 	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
+	MostRuns         int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
 	KeepTraces       bool          `help:"Keep the recorded conversations of cases that passed, too: the report shows them as diagrams, and grows to some ten MiB."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
@@ -87,14 +88,17 @@ func (c *runCommand) config() (engine.Config, error) {
 	config := engine.Config{
 		Store: c.Store, StoreAway: c.StoreAway, StoreBack: c.StoreBack, FewNamespaces: c.FewNamespaces, Management: c.Management, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
-		Selection:  engine.Selection{Label: c.Label, Focus: c.Focus},
-		KeepTraces: c.KeepTraces, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
+		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
+		MostRuns:  c.MostRuns, KeepTraces: c.KeepTraces, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
 	}
 	if config.Seed == 0 {
 		config.Seed = time.Now().UnixNano()%1_000_000 + 1
 	}
 	if c.Timeout <= 0 || c.StartTimeout <= 0 {
 		return config, fmt.Errorf("--timeout and --start-timeout must be above 0, such as 10s")
+	}
+	if c.MostRuns < 1 {
+		return config, fmt.Errorf("--repeat-until-verdict must be 1 or more")
 	}
 	for _, kind := range c.Suite {
 		config.Selection.Suites = append(config.Selection.Suites, suite.Kind(kind))

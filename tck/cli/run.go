@@ -14,7 +14,7 @@ import (
 const (
 	// ExitOK: the run conforms (or the list was printed).
 	ExitOK = 0
-	// ExitFailed: a MUST failed that was not announced, or an announced failure did not happen.
+	// ExitFailed: a MUST failed, or is flaky, that was not announced, or an announced failure did not happen.
 	ExitFailed = 1
 	// ExitUsage: what was asked for makes no sense; nothing was started.
 	ExitUsage = 2
@@ -49,7 +49,7 @@ Examples:
   cloudstate-tck explain ES-20
   cloudstate-tck compare out/yesterday out/today
 
-Exit status: 0 conforms; 1 a MUST failed, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
+Exit status: 0 conforms; 1 a MUST failed or is flaky, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
 everything that applies was judged.`
 
 // Run executes the command line args (without the program's name) and returns the exit status. It returns when ctx ends, with the report of what

@@ -48,6 +48,8 @@ type Config struct {
 	Selection Selection
 	// Announced are the failures that are expected.
 	Announced []verdict.Announced
+	// MostRuns is how often a case may run: one that did not pass runs again until a verdict came twice. 0 and 1 mean once.
+	MostRuns int
 	// KeepTraces keeps the conversations of cases that passed, too.
 	KeepTraces bool
 	// Timeout bounds a case; StartTimeout bounds the start of a target. 0 means the defaults.

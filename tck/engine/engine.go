@@ -69,7 +69,7 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 			continue
 		}
 		steps = append(steps, Step{Name: c.ID, Labels: Labels(c, config.Catalogue), Run: func(ctx context.Context) bool {
-			result := r.execute(ctx, c, i)
+			result := r.untilVerdict(ctx, c, i)
 			r.results[c.ID] = result
 			config.Events.Finished(result)
 			return result.Verdict == verdict.Passed

@@ -18,8 +18,8 @@ const (
 	keptLines    = 40  // of a target's log, in the report
 )
 
-// execute runs one case on its rig and judges what came of it. number tells cases apart in entity ids.
-func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Case {
+// execute runs one case on its rig and judges what came of it. number and attempt tell cases, and runs of one, apart in entity ids.
+func (r *run) execute(ctx context.Context, c suite.Case, number, attempt int) verdict.Case {
 	rig := r.rigs[c.Kind]
 	if c.OwnTarget {
 		var err error
@@ -39,7 +39,11 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if c.Timeout > 0 {
 		patience = c.Timeout
 	}
-	env := rig.env(r.name, r.nonce+"."+strconv.Itoa(number))
+	nonce := r.nonce + "." + strconv.Itoa(number)
+	if attempt > 0 {
+		nonce += "." + strconv.Itoa(attempt)
+	}
+	env := rig.env(r.name, nonce)
 	env.Patience = patience
 	if r.store != nil {
 		env.Store = r.store

@@ -34,7 +34,7 @@ func because(c verdict.Change) string {
 	switch {
 	case c.Announced != "":
 		return "announced: " + c.Announced
-	case c.New == verdict.Failed:
+	case c.New.Broken():
 		return c.Failure
 	}
 	return ""

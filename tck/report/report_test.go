@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -70,9 +71,53 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
+// flaky is the sample with a case that passed and failed.
+func flaky(t *testing.T) *verdict.Report {
+	t.Helper()
+	r, catalogue := sample(t)
+	r.Cases[4].Verdict, r.Cases[4].Reason = verdict.Flaky, ""
+	r.Cases[4].Failure = &suite.Failure{Requirement: "VE-20", Expected: "the value", Got: "<none>"}
+	r.Cases[4].Attempts = []verdict.Attempt{{Verdict: verdict.Failed, DurationMS: 5, Reason: "<none> came"}, {Verdict: verdict.Passed, DurationMS: 6}, {Verdict: verdict.Passed, DurationMS: 7}}
+	r.Cases[4].Notes = []string{"ran 3 times: failed, passed, passed"}
+	verdict.Roll(r, catalogue, verdict.Claims{spec.Proxy: {"core": true, "event-sourced": true, "value-entity": true}}, nil, nil)
+	return r
+}
+
+// A flaky case is reported in every form, and in none as a pass.
+func TestFlaky(t *testing.T) {
+	r := flaky(t)
+	if err := validate(t, compileSchema(t), r); err != nil {
+		t.Errorf("the schema: %v", err)
+	}
+	catalogue, err := spec.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]struct {
+		write func(io.Writer) error
+		want  []string
+	}{
+		"JUnit":    {func(w io.Writer) error { return JUnit(w, r) }, []string{`<failure message="flaky, failed in 1 of 3 runs: VE-20: expected the value`}},
+		"page":     {func(w io.Writer) error { return HTML(w, r) }, []string{`id="VE-20" data-v="flaky" open`, "&lt;none&gt; came", ", 1 flaky"}},
+		"summary":  {func(w io.Writer) error { return Summary(w, r) }, []string{"| ve/proxy/five | VE-20 | the value | flaky, failed in 1 of 3 runs: &lt;none&gt; |", "2 failed, 1 flaky, "}},
+		"terminal": {func(w io.Writer) error { return Console(w, r, catalogue, false, nil) }, []string{"≈ ve/proxy/five", "ran 3 times: failed, passed, passed", "VE-20 (MUST NOT) is broken now and then", "2 failed, 1 flaky, 1 in error"}},
+	} {
+		var b strings.Builder
+		if err := form.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range form.want {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the %s lacks %q:\n%s", name, want, b.String())
+			}
+		}
+	}
+}
+
 // What the JSON writes and the schema does not know would go unchecked for ever.
 func TestSchemaKnowsEveryField(t *testing.T) {
-	r, _ := sample(t)
+	r := flaky(t)
+	r.Command = []string{"run"}
 	var b bytes.Buffer
 	if err := JSON(&b, r); err != nil {
 		t.Fatal(err)
@@ -243,7 +288,7 @@ func TestSummary(t *testing.T) {
 	for _, want := range []string{
 		"### ❌ Cloudstate TCK: failed", "- ES-20 (MUST) is broken", "| es/proxy/two | ES-20 | the event &lt;one&gt; &amp; no other in the journal | nothing at all |",
 		"announced: issue 12 of the library", "| es/frontend/four |  | the kit to do its part | the kit panicked: nil |", "| Event sourced entities | 0 of ",
-		"6 cases: 1 passed, 2 failed (1 announced), 1 in error, 1 not applicable, 1 not run.",
+		"6 cases: 1 passed, 2 failed, 1 announced, 1 in error, 1 not applicable, 1 not run.",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the summary lacks %q:\n%s", want, b.String())

@@ -19,7 +19,7 @@ import (
 
 // A Cell is one combination of a matrix: who was judged, and what came of it.
 type Cell struct {
-	// Labels name the combination by dimension: proxy, frontend, store, environment, or others. A dimension may be missing.
+	// Labels name the combination by dimension: suite, proxy, frontend, store, environment, or others. A dimension may be missing.
 	Labels map[string]string
 	// Report is nil when the cell was not judged.
 	Report *verdict.Report
@@ -133,11 +133,11 @@ type mark struct {
 
 // symbols are what stands in the matrix; colour is never alone.
 var symbols = map[verdict.Verdict]string{
-	verdict.Passed: "✓", verdict.Failed: "✗", verdict.Error: "!", verdict.NotRun: "○", verdict.NotApplicable: "·",
+	verdict.Passed: "✓", verdict.Failed: "✗", verdict.Flaky: "≈", verdict.Error: "!", verdict.NotRun: "○", verdict.NotApplicable: "·",
 }
 
 // dimensionOrder is how known dimensions are sorted; others follow by name.
-var dimensionOrder = []string{"proxy", "frontend", "store", "environment"}
+var dimensionOrder = []string{"suite", "proxy", "frontend", "store", "environment"}
 
 func layIndex(cells []Cell) (*indexData, error) {
 	catalogue, err := spec.Load()

@@ -54,8 +54,8 @@ func Summary(w io.Writer, r *verdict.Report) error {
 	all := r.Summary.Requirements
 	fmt.Fprintf(&b, "| **all** | %s | %s | %s |\n", passedOf(all.Must), passedOf(all.Should), passedOf(all.May))
 	k := r.Summary.Cases
-	fmt.Fprintf(&b, "\n%d cases: %d passed, %d failed (%d announced), %d in error, %d not applicable, %d not run. %s, seed %d.\n",
-		k.Total, k.Passed, k.Failed, k.Announced, k.Error, k.NotApplicable, k.NotRun, cell(r.Kit), r.Seed)
+	fmt.Fprintf(&b, "\n%d cases: %d passed, %d failed, %s%d announced, %d in error, %d not applicable, %d not run. %s, seed %d.\n",
+		k.Total, k.Passed, k.Failed, flakies(k), k.Announced, k.Error, k.NotApplicable, k.NotRun, cell(r.Kit), r.Seed)
 	_, err = io.WriteString(w, b.String())
 	return err
 }
@@ -72,7 +72,7 @@ func passedOf(c verdict.Counts) string {
 func summaryFailures(b *strings.Builder, r *verdict.Report) {
 	n := 0
 	for _, k := range r.Cases {
-		if k.Verdict != verdict.Failed && k.Verdict != verdict.Error {
+		if !k.Verdict.Broken() && k.Verdict != verdict.Error {
 			continue
 		}
 		if n == 0 {
@@ -83,7 +83,7 @@ func summaryFailures(b *strings.Builder, r *verdict.Report) {
 		}
 		breaks, expected, got := "", "the kit to do its part", k.Reason
 		if k.Failure != nil {
-			breaks, expected, got = k.Failure.Requirement, k.Failure.Expected, k.Failure.Got
+			breaks, expected, got = k.Failure.Requirement, k.Failure.Expected, ifFlaky(k)+k.Failure.Got
 		}
 		if k.Announced != "" {
 			breaks += ", announced: " + k.Announced

@@ -124,5 +124,5 @@ func (c Change) regression() bool {
 	case c.Old == Passed:
 		return true
 	}
-	return c.New == Failed
+	return c.New == Failed || c.New == Flaky && c.Old != Failed
 }

@@ -62,13 +62,13 @@ func TestCompareWithASelection(t *testing.T) {
 
 // Each difference is in exactly one of the three, a report does not differ from itself, and what is a regression one way is none the other way.
 func TestCompareIsSound(t *testing.T) {
-	verdicts := []Verdict{Passed, Failed, Error, NotApplicable, NotRun}
+	verdicts := []Verdict{Passed, Failed, Flaky, Error, NotApplicable, NotRun}
 	some := rapid.Custom(func(t *rapid.T) *Report {
 		var cases []Case
 		for _, id := range []string{"ES-01", "ES-02", "ES-03", "ES-06"} {
 			if rapid.Bool().Draw(t, "there") {
 				c := Case{ID: "a/p/" + id, Verdict: rapid.SampledFrom(verdicts).Draw(t, "verdict"), Requirements: []string{id}}
-				if c.Verdict == Failed {
+				if c.Verdict.Broken() {
 					c.Failure = &suite.Failure{Requirement: id}
 				}
 				cases = append(cases, c)
