@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // matrixFile is what is read of a matrix.json: the list of its cells. What else it says is not needed here.
 type matrixFile struct {
 	Cells []struct {
-		Proxy       string `json:"proxy"`
-		Frontend    string `json:"frontend"`
-		Store       string `json:"store"`
-		Environment string `json:"environment"`
-		State       string `json:"state"`
-		Reason      string `json:"reason"`
+		// Labels say what was combined.
+		Labels map[string]string `json:"labels"`
+		// Suites are the kinds of cases that were judged: a kind is not judged again for what it does not depend on.
+		Suites []string `json:"suites"`
+		State  string   `json:"state"`
+		Reason string   `json:"reason"`
 		// Report is the path of the cell's report.json from where the matrix.json lies; empty when there is none.
 		Report string `json:"report"`
 	} `json:"cells"`
@@ -40,7 +42,8 @@ func ReadMatrix(path string) ([]Cell, error) {
 	var cells []Cell
 	var faults []error
 	for _, c := range matrix.Cells {
-		cell := Cell{Labels: map[string]string{"proxy": c.Proxy, "frontend": c.Frontend, "store": c.Store, "environment": c.Environment}, Trouble: c.Reason}
+		cell := Cell{Labels: map[string]string{"suite": strings.Join(c.Suites, ", ")}, Trouble: c.Reason}
+		maps.Copy(cell.Labels, c.Labels)
 		if c.Report != "" {
 			at := c.Report
 			if !filepath.IsAbs(at) {

@@ -160,14 +160,14 @@ func TestReadMatrix(t *testing.T) {
 		}
 		return path
 	}
-	cells, err := ReadMatrix(write(map[string]any{"cells": []map[string]string{
-		{"proxy": "p", "frontend": "f", "store": "s", "environment": "e", "state": "done", "report": "a/report.json"},
-		{"proxy": "q", "state": "not run"}, {"proxy": "r", "state": "failed", "reason": "no image"},
+	cells, err := ReadMatrix(write(map[string]any{"cells": []map[string]any{
+		{"labels": map[string]string{"proxy": "p", "environment": "e"}, "suites": []string{"proxy", "pair"}, "state": "done", "report": "a/report.json"},
+		{"labels": map[string]string{"proxy": "q"}, "state": "not run"}, {"state": "error", "reason": "no image"},
 	}}))
 	if err != nil || len(cells) != 3 {
 		t.Fatalf("%v, %d cells", err, len(cells))
 	}
-	if cells[0].Report == nil || cells[0].Labels["environment"] != "e" || cells[1].Trouble != "not run" || cells[2].Trouble != "no image" {
+	if cells[0].Report == nil || cells[0].Labels["environment"] != "e" || cells[0].Labels["suite"] != "proxy, pair" || cells[1].Trouble != "not run" || cells[2].Trouble != "no image" {
 		t.Errorf("%+v", cells)
 	}
 	if _, err := ReadMatrix(write(map[string]any{"cells": []map[string]string{{"report": "b/report.json"}}})); err == nil {
