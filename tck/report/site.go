@@ -89,6 +89,11 @@ type dimension struct {
 	Values []string
 }
 
+// varies tells whether the cells differ in it.
+func (d dimension) varies(cells []Cell) bool {
+	return slices.ContainsFunc(cells, func(c Cell) bool { return c.Labels[d.Name] != d.Values[0] })
+}
+
 type indexCell struct {
 	Cell
 	// Values are the labels in the order of the dimensions.
@@ -152,7 +157,7 @@ func layIndex(cells []Cell) (*indexData, error) {
 		for _, d := range data.Dimensions {
 			value := cell.Labels[d.Name]
 			laid.Values = append(laid.Values, value)
-			if len(d.Values) > 1 {
+			if d.varies(cells) {
 				varying = append(varying, value)
 			}
 		}
@@ -240,6 +245,9 @@ func (c indexCell) mark(id string) (mark, bool) {
 	r, judged := c.requirements[id]
 	if !judged {
 		return mark{Verdict: "none", Title: id + " in " + c.Name() + ": not judged"}, false
+	}
+	if c.Report.LeftOut(r) {
+		return mark{Verdict: "none", Title: id + " in " + c.Name() + ": left out by choice"}, true
 	}
 	m := mark{
 		Verdict: string(r.Verdict), Symbol: symbols[r.Verdict], Href: c.Href + "#" + id, Announced: r.Announced != "",

@@ -35,7 +35,7 @@ func TestSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := readText(t, path)
-	for _, want := range []string{"the image &lt;b&gt;did not start", "<th>proxy</th><th>store</th><th>zone</th>", `data-all="failed passed none differs"`} {
+	for _, want := range []string{"the image &lt;b&gt;did not start", "<th>proxy</th><th>store</th><th>zone</th>", ">one × postgres</div>", `data-all="failed passed none differs"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the index lacks %q", want)
 		}
@@ -64,6 +64,25 @@ func TestSite(t *testing.T) {
 		if !strings.Contains(page, `href="../index.html"`) {
 			t.Errorf("%s does not lead back", name)
 		}
+	}
+}
+
+// What a run was not asked for says nothing, neither of the target nor of its difference to others.
+func TestSiteOfSelections(t *testing.T) {
+	r, _ := sample(t)
+	path, err := Site(t.TempDir(), []Cell{{Labels: map[string]string{"proxy": "whole"}, Report: r}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(readText(t, path), `id="ES-21" data-level="MUST" data-all="not_run `) {
+		t.Error("what did not run in a whole run is not shown so")
+	}
+	r.Selection.Partial = true
+	if path, err = Site(t.TempDir(), []Cell{{Labels: map[string]string{"proxy": "part"}, Report: r}}); err != nil {
+		t.Fatal(err)
+	}
+	if text := readText(t, path); !strings.Contains(text, `id="ES-21" data-level="MUST" data-all="none `) || !strings.Contains(text, "ES-21 in part: left out by choice") {
+		t.Error("what was left out is shown as not run")
 	}
 }
 

@@ -39,6 +39,10 @@ func Summary(w io.Writer, r *verdict.Report) error {
 		fmt.Fprintf(&b, "- %s\n", cell(clip(p, 400)))
 	}
 	summaryFailures(&b, r)
+	shown := passedOf
+	if r.Selection.Partial {
+		shown = passedOfJudged
+	}
 	b.WriteString("\n| area | MUST | SHOULD | MAY |\n|---|---|---|---|\n")
 	for _, area := range areasOf(catalogue, r.Requirements) {
 		var counts verdict.RequirementCounts
@@ -47,12 +51,12 @@ func Summary(w io.Writer, r *verdict.Report) error {
 				counts.Add(requirement)
 			}
 		}
-		if counts.Must.Applicable+counts.Should.Applicable+counts.May.Applicable > 0 {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", cell(area.Title), passedOf(counts.Must), passedOf(counts.Should), passedOf(counts.May))
+		if shown(counts.Must)+shown(counts.Should)+shown(counts.May) != "" {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", cell(area.Title), shown(counts.Must), shown(counts.Should), shown(counts.May))
 		}
 	}
 	all := r.Summary.Requirements
-	fmt.Fprintf(&b, "| **all** | %s | %s | %s |\n", passedOf(all.Must), passedOf(all.Should), passedOf(all.May))
+	fmt.Fprintf(&b, "| **all** | %s | %s | %s |\n", shown(all.Must), shown(all.Should), shown(all.May))
 	k := r.Summary.Cases
 	fmt.Fprintf(&b, "\n%d cases: %d passed, %d failed, %s%d announced, %d in error, %d not applicable, %d not run. %s, seed %d.\n",
 		k.Total, k.Passed, k.Failed, flakies(k), k.Announced, k.Error, k.NotApplicable, k.NotRun, cell(r.Kit), r.Seed)
@@ -66,6 +70,14 @@ func passedOf(c verdict.Counts) string {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d", c.Passed, c.Applicable-c.Untestable)
+}
+
+// passedOfJudged is the same for a selection of cases.
+func passedOfJudged(c verdict.Counts) string {
+	if c.Judged() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", c.Passed, c.Judged())
 }
 
 // summaryFailures writes the table of what failed and of the kit's errors.

@@ -82,7 +82,7 @@ func (c *Comparison) requirements(failures map[string]string) {
 	after := map[string]bool{}
 	for _, r := range c.New.Requirements {
 		after[r.ID] = true
-		if r.Verdict == NotRun && c.New.Selection.Partial && leftOut(c.New, r) {
+		if c.New.LeftOut(r) {
 			continue
 		}
 		change := Change{ID: r.ID, Level: r.Level, Old: before[r.ID].Verdict, New: r.Verdict, Announced: r.Announced}

@@ -202,7 +202,7 @@ func openProblems(report *Report) []string {
 		if !r.Level.Mandatory() || r.Verdict != NotRun || r.Untestable || r.Announced != "" {
 			continue
 		}
-		if report.Selection.Partial && leftOut(report, r) {
+		if report.LeftOut(r) {
 			continue
 		}
 		if unjudged[r.Reason] == nil {
@@ -216,6 +216,14 @@ func openProblems(report *Report) []string {
 	}
 	return problems
 }
+
+// LeftOut tells whether a requirement of the report was not judged because whoever ran the kit chose other cases.
+func (r *Report) LeftOut(q Requirement) bool {
+	return r.Selection.Partial && q.Verdict == NotRun && leftOut(r, q)
+}
+
+// Judged is how many came to a verdict: Passed + Failed + Flaky + Error.
+func (c *Counts) Judged() int { return c.Passed + c.Failed + c.Flaky + c.Error }
 
 // leftOut tells whether r was not judged because whoever ran the kit chose other cases.
 func leftOut(report *Report, r Requirement) bool {

@@ -197,6 +197,9 @@ func TestPartialRunToleratesWhatWasLeftOut(t *testing.T) {
 	if strings.Contains(problems, "ES-01") {
 		t.Errorf("what was left out by choice is a problem: %s", problems)
 	}
+	if !r.LeftOut(find(t, r, "ES-01")) || r.LeftOut(find(t, r, "ES-02")) || r.LeftOut(find(t, r, "ES-03")) {
+		t.Error("ES-01 was left out, ES-02 and ES-03 were not")
+	}
 	if !strings.Contains(problems, "ES-02") || r.Summary.Conclusion != Incomplete {
 		t.Errorf("what was chosen and did not run is no problem: %s, %s", r.Summary.Conclusion, problems)
 	}
@@ -215,6 +218,13 @@ func TestCounts(t *testing.T) {
 	}
 	if want := (CaseCounts{Total: 4, Passed: 1, Failed: 1, Error: 1, NotApplicable: 1, Announced: 1}); s.Cases != want {
 		t.Errorf("cases %+v, want %+v", s.Cases, want)
+	}
+}
+
+func TestJudged(t *testing.T) {
+	c := Counts{Applicable: 20, Passed: 1, Failed: 2, Flaky: 3, Error: 4, NotRun: 10, NotApplicable: 7}
+	if got := c.Judged(); got != 10 {
+		t.Errorf("%d, want 10", got)
 	}
 }
 
