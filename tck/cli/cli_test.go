@@ -12,7 +12,9 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/spec"
+	"github.com/stateful-serverless/cloudstate/tck/claim"
 	"github.com/stateful-serverless/cloudstate/tck/engine"
+	"github.com/stateful-serverless/cloudstate/tck/report"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
@@ -100,6 +102,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--suite", "front"}, "frontend"},
 		{[]string{"run", "--frontend", "builtin:go", "--timeout", "soon"}, "--timeout"},
 		{[]string{"run", "--frontend", "builtin:go", "--timeout", "0s"}, "must be above 0"},
+		{[]string{"run", "--frontend", "builtin:go", "--repeat-until-verdict", "0"}, "1 or more"},
 		{[]string{"run", "--frontend", "builtin:go", "--expected-failures", "/nowhere"}, "--expected-failures"},
 		{[]string{"run", "--frontend", "builtin:go", "--expected-failures", known}, `no case "es/frontend/none"`},
 		{[]string{"run", "--frontend", "builtin:go", "--label", "es &&"}, "--label"},
@@ -107,6 +110,10 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
+		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},
+		{[]string{"site", "--out", "x", "mine:/nowhere"}, "proxy=mine"},
+		{[]string{"site", "/nowhere"}, "--out"},
+		{[]string{"compare", "/nowhere", "/nowhere"}, "/nowhere"},
 	} {
 		status, _, errs := here(t, tt.args...)
 		if status != ExitUsage || !strings.Contains(errs, tt.want) {
@@ -174,8 +181,88 @@ func TestRunFromEndToEnd(t *testing.T) {
 	if status != want {
 		t.Errorf("exit status %d with the conclusion %s", status, got.Summary.Conclusion)
 	}
+	siteDir := filepath.Join(dir, "site")
+	if status, out, errs := here(t, "site", "--out", siteDir, "frontend=mock:"+dir, dir); status != ExitOK || !strings.Contains(out, "index.html") {
+		t.Errorf("a site of it: exit status %d: %s", status, errs)
+	}
+	if pages, _ := filepath.Glob(filepath.Join(siteDir, "cells", "*.html")); len(pages) != 2 || !strings.HasSuffix(pages[1], "mock.html") {
+		t.Errorf("the site has the pages %v", pages)
+	}
+	checkCompare(t, dir, text)
+	checkClaim(t, dir, &got)
 	if got.Summary.Cases.Passed == 0 || !got.Selection.Partial {
 		t.Errorf("%+v, partial %v", got.Summary.Cases, got.Selection.Partial)
+	}
+}
+
+// checkCompare compares the report in dir with itself, and with one in which a case that passed fails.
+func checkCompare(t *testing.T, dir string, text []byte) {
+	t.Helper()
+	if status, out, errs := here(t, "compare", dir, dir); status != ExitOK || !strings.Contains(out, "0 regressions") {
+		t.Errorf("a report and itself: exit status %d: %s%s", status, out, errs)
+	}
+	worse := filepath.Join(t.TempDir(), "report.json")
+	broken := strings.ReplaceAll(string(text), `"verdict": "passed",`, `"verdict": "failed", "failure": {"requirement": "DISC-05", "expected": "x", "got": "y"},`)
+	if err := os.WriteFile(worse, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--markdown"}} {
+		if status, out, errs := here(t, append([]string{"compare", dir, worse}, more...)...); status != ExitFailed || !strings.Contains(out, "Regressions") {
+			t.Errorf("a worse report: exit status %d: %s%s", status, out, errs)
+		}
+	}
+	if status, _, _ := here(t, "compare", worse, dir); status != ExitOK {
+		t.Errorf("a better report: exit status %d", status)
+	}
+}
+
+// checkClaim verifies claims on what the report in dir shows, one that is true and one that is not.
+func checkClaim(t *testing.T, dir string, r *verdict.Report) {
+	t.Helper()
+	if status, _, errs := here(t, "claim", dir, "--out", filepath.Join(dir, "claim.json")); status != ExitFailed || !strings.Contains(errs, "left out by choice") {
+		t.Errorf("a claim from a selection: exit status %d: %s", status, errs)
+	}
+	c := claim.Claim{
+		Schema: claim.SchemaVersion, Spec: r.Spec, Party: spec.Frontend, Implementation: claim.Implementation{Name: "mock", Version: "1", Says: r.Target.FrontendVersion},
+		Profiles: []string{"core"}, Environment: claim.Environment{OS: "linux", Arch: "amd64", Kit: r.Kit}, Reproduce: claim.Reproduce{Command: r.Command},
+		Results: claim.ResultsOf(r, spec.Frontend, []string{"core"}),
+	}
+	verify := func(more ...string) (status int, out, errs string) {
+		t.Helper()
+		c.Digest = c.Sum()
+		var b bytes.Buffer
+		if err := c.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "claim.json")
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return tck(t, append([]string{"verify-claim", path}, more...)...)
+	}
+	again := filepath.Join(dir, "again")
+	if status, out, errs := verify("--out", again); status != ExitOK || !strings.Contains(out, "the claim holds") || !strings.Contains(out, "mock 1 conforms to") {
+		t.Errorf("a claim that is true: exit status %d: %s%s", status, out, errs)
+	}
+	if _, err := report.Read(again); err != nil {
+		t.Error(err)
+	}
+	c.Results.Requirements["DISC-05"] = verdict.NotRun
+	if status, out, errs := verify(); status != ExitFailed || !strings.Contains(out, "requirement DISC-05: claimed not run, now passed") {
+		t.Errorf("a claim that is not true: exit status %d: %s%s", status, out, errs)
+	}
+	if status, out, _ := verify("--show"); status != ExitOK || !strings.Contains(out, "cloudstate-tck run --frontend addr:") || strings.Contains(out, "hold") {
+		t.Errorf("--show: exit status %d: %s", status, out)
+	}
+	c.Reproduce.Command = []string{"explain", "ES-20"}
+	if status, _, errs := verify(); status != ExitUsage || !strings.Contains(errs, "cannot be run") {
+		t.Errorf("a claim that wants something else run: exit status %d: %s", status, errs)
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	if got, want := quoted([]string{"run", "--proxy", "exec:it's mine", ""}), `run --proxy 'exec:it'\''s mine' ''`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -195,7 +282,7 @@ func TestWatchStripsItself(t *testing.T) {
 	if strings.Join(got, " ") != "run --frontend addr:x:1" {
 		t.Errorf("%v", got)
 	}
-	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1}).config(); err != nil {
+	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1, MostRuns: 1}).config(); err != nil {
 		t.Error(err)
 	}
 	if err := watch(t.Context(), Stdio{}, engine.Config{}, nil); err == nil {

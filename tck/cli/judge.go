@@ -35,7 +35,9 @@ type runCommand struct {
 	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
 
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
-	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
+	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
+	MostRuns         int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
+	KeepTraces       bool          `help:"Keep the recorded conversations of cases that passed, too: the report shows them as diagrams, and grows to some ten MiB."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
 	Seed             int64         `default:"0" help:"Seed of the order of the cases and of what the environment does; 0 draws one. The report says which it was."`
@@ -51,6 +53,7 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	if err != nil {
 		return err
 	}
+	config.Command = args
 	if c.Watch {
 		return watch(ctx, stdio, config, args)
 	}
@@ -91,7 +94,7 @@ func (c *runCommand) config() (engine.Config, error) {
 		StoreAddress: c.StoreAddress, Disturbances: c.Disturbances, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
 		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
-		Timeout:   c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
+		MostRuns:  c.MostRuns, KeepTraces: c.KeepTraces, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
 	}
 	if config.Seed == 0 {
 		config.Seed = time.Now().UnixNano()%1_000_000 + 1
@@ -104,6 +107,9 @@ func (c *runCommand) config() (engine.Config, error) {
 	}
 	if c.Timeout <= 0 || c.StartTimeout <= 0 {
 		return config, fmt.Errorf("--timeout and --start-timeout must be above 0, such as 10s")
+	}
+	if c.MostRuns < 1 {
+		return config, fmt.Errorf("--repeat-until-verdict must be 1 or more")
 	}
 	for _, kind := range c.Suite {
 		config.Selection.Suites = append(config.Selection.Suites, suite.Kind(kind))

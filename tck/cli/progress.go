@@ -30,7 +30,7 @@ func (p *progress) Starting(what string) {
 // Finished implements engine.Events.
 func (p *progress) Finished(c verdict.Case) {
 	p.ran++
-	if c.Verdict == verdict.Failed || c.Verdict == verdict.Error {
+	if c.Verdict.Broken() || c.Verdict == verdict.Error {
 		p.bad++
 		if !p.terminal {
 			p.printf("%s %s\n", c.Verdict, c.ID)

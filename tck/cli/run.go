@@ -14,7 +14,7 @@ import (
 const (
 	// ExitOK: the run conforms (or the list was printed).
 	ExitOK = 0
-	// ExitFailed: a MUST failed that was not announced, or an announced failure did not happen.
+	// ExitFailed: a MUST failed, or is flaky, that was not announced, or an announced failure did not happen.
 	ExitFailed = 1
 	// ExitUsage: what was asked for makes no sense; nothing was started.
 	ExitUsage = 2
@@ -31,6 +31,10 @@ type commands struct {
 	List         listCommand         `cmd:"" help:"List the cases."`
 	Environments environmentsCommand `cmd:"" help:"List the environments: what may befall a pair while it is judged."`
 	Explain      explainCommand      `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+	Compare      compareCommand      `cmd:"" help:"Compare two reports, regressions first; exit status 1 if there is one."`
+	Site         siteCommand         `cmd:"" help:"Write a static site of several reports: a matrix of requirements, and a page for each report."`
+	Claim        claimCommand        `cmd:"" help:"Write down that an implementation conforms, with the results and how to show it again."`
+	Verify       verifyCommand       `cmd:"" name:"verify-claim" help:"Judge again as a claim says; exit status 1 if it does not hold."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.
@@ -44,8 +48,9 @@ Examples:
   cloudstate-tck run --frontend 'exec:java -jar model.jar' --expected-failures known.yaml
   cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
   cloudstate-tck explain ES-20
+  cloudstate-tck compare out/yesterday out/today
 
-Exit status: 0 conforms; 1 a MUST failed, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
+Exit status: 0 conforms; 1 a MUST failed or is flaky, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
 everything that applies was judged.`
 
 // Run executes the command line args (without the program's name) and returns the exit status. It returns when ctx ends, with the report of what

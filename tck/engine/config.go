@@ -46,6 +46,8 @@ type Config struct {
 	FunctionAddress string
 	// Kit names this program and its version in the report.
 	Kit string
+	// Command are the arguments that led to this run, for the report.
+	Command []string
 	// Catalogue is what is judged against.
 	Catalogue *spec.Catalogue
 	// Cases are all cases of the kit, whether wanted or not.
@@ -54,6 +56,10 @@ type Config struct {
 	Selection Selection
 	// Announced are the failures that are expected.
 	Announced []verdict.Announced
+	// MostRuns is how often a case may run: one that did not pass runs again until a verdict came twice. 0 and 1 mean once.
+	MostRuns int
+	// KeepTraces keeps the conversations of cases that passed, too.
+	KeepTraces bool
 	// Timeout bounds a case; StartTimeout bounds the start of a target. 0 means the defaults.
 	Timeout, StartTimeout time.Duration
 	// Seed determines the order of the cases, and what the environment does.

@@ -70,7 +70,7 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 			continue
 		}
 		steps = append(steps, Step{Name: c.ID, Labels: Labels(c, config.Catalogue), Run: func(ctx context.Context) bool {
-			result := r.execute(ctx, c, i)
+			result := r.untilVerdict(ctx, c, i)
 			r.results[c.ID] = result
 			config.Events.Finished(result)
 			return result.Verdict == verdict.Passed
@@ -226,7 +226,7 @@ func (r *run) unrun(c suite.Case, v verdict.Verdict, why string, skipped bool) v
 func (r *run) report(started time.Time, partial bool) *verdict.Report {
 	c := r.config
 	report := &verdict.Report{
-		Schema: verdict.SchemaVersion, Kit: c.Kit, Seed: c.Seed, Started: started.UTC().Truncate(time.Millisecond),
+		Schema: verdict.SchemaVersion, Kit: c.Kit, Command: c.Command, Seed: c.Seed, Started: started.UTC().Truncate(time.Millisecond),
 		Spec:      verdict.SpecVersion{Version: c.Catalogue.Version, Protocol: c.Catalogue.Protocol},
 		Target:    r.target(),
 		Selection: verdict.Selection{Label: c.Selection.Label, Focus: c.Selection.Focus, Partial: partial},

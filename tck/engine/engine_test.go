@@ -85,6 +85,18 @@ func TestVerdictsOfCases(t *testing.T) {
 	}
 }
 
+// The conversation of a case that passed is kept when that was asked for.
+func TestKeepTraces(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		c := config(proof("es/proxy/echo", suite.Proxy, call(callEcho)))
+		c.KeepTraces = keep
+		got := result(t, run1(t, c), "es/proxy/echo")
+		if got.Verdict != verdict.Passed || (len(got.Trace) > 0) != keep || len(got.Logs) > 0 {
+			t.Errorf("kept %t: %s with %d messages and %d lines", keep, got.Verdict, len(got.Trace), len(got.Logs))
+		}
+	}
+}
+
 func traceText(c verdict.Case) string {
 	var b strings.Builder
 	for _, m := range c.Trace {

@@ -14,11 +14,12 @@ import (
 
 const (
 	keptMessages = 300 // of a case's conversation, in the report
+	keptOfPassed = 60  // of the conversation of a case that passed
 	keptLines    = 40  // of a target's log, in the report
 )
 
-// execute runs one case on its rig and judges what came of it. number tells cases apart in entity ids.
-func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Case {
+// execute runs one case on its rig and judges what came of it. number and attempt tell cases, and runs of one, apart in entity ids.
+func (r *run) execute(ctx context.Context, c suite.Case, number, attempt int) verdict.Case {
 	rig := r.rigs[c.Kind]
 	if c.OwnTarget {
 		var err error
@@ -44,7 +45,11 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if c.Timeout > 0 {
 		patience = c.Timeout
 	}
-	env := rig.env(r.name, r.nonce+"."+strconv.Itoa(number))
+	nonce := r.nonce + "." + strconv.Itoa(number)
+	if attempt > 0 {
+		nonce += "." + strconv.Itoa(attempt)
+	}
+	env := rig.env(r.name, nonce)
 	env.Patience = patience
 	if r.store != nil {
 		env.Store = r.store
@@ -57,9 +62,12 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 	if ctx.Err() != nil && result.Verdict == verdict.Error {
 		result.Verdict = verdict.NotRun
 	}
-	if result.Verdict == verdict.Failed || result.Verdict == verdict.Error {
-		result.Trace = messages(outcome.Trace, begun)
+	bad := result.Verdict == verdict.Failed || result.Verdict == verdict.Error
+	if bad {
+		result.Trace = messages(outcome.Trace, begun, keptMessages)
 		result.Logs = rig.logs(keptLines)
+	} else if r.config.KeepTraces {
+		result.Trace = messages(outcome.Trace, begun, keptOfPassed)
 	}
 	if !c.OwnTarget && ctx.Err() == nil {
 		r.heal(ctx, rig)
@@ -120,11 +128,9 @@ func (r *run) heal(ctx context.Context, rig *rig) {
 	}
 }
 
-// messages renders the last recorded messages for the report.
-func messages(recorded []trace.Message, begun time.Time) []verdict.Message {
-	if len(recorded) > keptMessages {
-		recorded = recorded[len(recorded)-keptMessages:]
-	}
+// messages renders the last recorded messages, at most most, for the report.
+func messages(recorded []trace.Message, begun time.Time, most int) []verdict.Message {
+	recorded = recorded[max(len(recorded)-most, 0):]
 	out := make([]verdict.Message, 0, len(recorded))
 	for _, m := range recorded {
 		out = append(out, verdict.Message{

@@ -90,7 +90,7 @@ func (c *console) cell(n verdict.Counts, width int) string {
 	}
 	text := fmt.Sprintf("%*s", width, fmt.Sprintf("%d of %d", n.Passed, n.Applicable))
 	switch {
-	case n.Failed+n.Error > n.Announced:
+	case n.Failed+n.Flaky+n.Error > n.Announced:
 		return c.paint(text, red)
 	case n.Passed < n.Applicable-n.Untestable:
 		return c.paint(text, yellow)
@@ -103,6 +103,7 @@ func (c *console) remarks(n verdict.RequirementCounts) string {
 	var sum verdict.Counts
 	for _, k := range []verdict.Counts{n.Must, n.Should, n.May} {
 		sum.Failed += k.Failed
+		sum.Flaky += k.Flaky
 		sum.Error += k.Error
 		sum.NotRun += k.NotRun - k.Untestable
 		sum.Untestable += k.Untestable
@@ -114,7 +115,7 @@ func (c *console) remarks(n verdict.RequirementCounts) string {
 		what   string
 		colour string
 	}{
-		{sum.Failed, "failed", red}, {sum.Error, "in error", red}, {sum.NotRun, "not judged", yellow},
+		{sum.Failed, "failed", red}, {sum.Flaky, "flaky", red}, {sum.Error, "in error", red}, {sum.NotRun, "not judged", yellow},
 		{sum.Announced, "announced", dim}, {sum.Untestable, "not testable", dim},
 	} {
 		if part.n > 0 {
@@ -140,14 +141,21 @@ func (c *console) observed() {
 // failures prints each failed case: what was expected, what came, and what to do. Announced ones take one line.
 func (c *console) failures() {
 	for _, k := range c.report.Cases {
-		if k.Verdict != verdict.Failed {
+		if !k.Verdict.Broken() {
 			continue
 		}
 		if k.Announced != "" {
 			c.linef("  %s %s  %s", c.paint("announced", yellow), k.ID, c.paint(wrap(k.Announced, "            "), dim))
 			continue
 		}
-		c.linef("%s %s  %s", c.paint("✗", red, bold), c.paint(k.ID, bold), k.Title)
+		sign := "✗"
+		if k.Verdict == verdict.Flaky {
+			sign = "≈"
+		}
+		c.linef("%s %s  %s", c.paint(sign, red, bold), c.paint(k.ID, bold), k.Title)
+		if k.Verdict == verdict.Flaky {
+			c.field("flaky", k.Notes[0])
+		}
 		if k.Failure != nil {
 			c.field("requires", c.requirement(k.Failure.Requirement))
 			c.field("expected", k.Failure.Expected)
@@ -270,7 +278,7 @@ func (c *console) conclusion(paths []string) {
 		n    int
 		what string
 	}{
-		{must.Failed, "failed"}, {must.Error, "in error"}, {must.NotRun - must.Untestable, "not judged"},
+		{must.Failed, "failed"}, {must.Flaky, "flaky"}, {must.Error, "in error"}, {must.NotRun - must.Untestable, "not judged"},
 		{must.Untestable, "cannot be tested from outside"}, {must.Announced, "announced"},
 	} {
 		if part.n > 0 {
@@ -279,7 +287,7 @@ func (c *console) conclusion(paths []string) {
 	}
 	k := s.Cases
 	took := time.Duration(c.report.DurationMS) * time.Millisecond
-	cases := fmt.Sprintf("%d cases: %d passed, %d failed, %d in error, %d not applicable, %d not run, in %s", k.Total, k.Passed, k.Failed, k.Error,
+	cases := fmt.Sprintf("%d cases: %d passed, %d failed, %s%d in error, %d not applicable, %d not run, in %s", k.Total, k.Passed, k.Failed, flakies(k), k.Error,
 		k.NotApplicable, k.NotRun, took.Round(10*time.Millisecond))
 	var word, colour string
 	switch s.Conclusion {
@@ -298,6 +306,14 @@ func (c *console) conclusion(paths []string) {
 	for _, p := range paths {
 		c.linef("%s%s", strings.Repeat(" ", len(word)+4), c.paint(p, blue))
 	}
+}
+
+// flakies counts the flaky cases, if there are any, in the middle of a list.
+func flakies(k verdict.CaseCounts) string {
+	if k.Flaky == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d flaky, ", k.Flaky)
 }
 
 func plural(n int, one, many string) string {

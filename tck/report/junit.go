@@ -96,11 +96,11 @@ func (s *junitSuite) add(k verdict.Case) {
 		c.Failure = &junitEvent{Message: "passes, but a failure was announced: " + k.Announced, Type: "announced"}
 		s.Failures++
 	case k.Verdict == verdict.Passed:
-	case k.Verdict == verdict.Failed && k.Announced != "":
+	case k.Verdict.Broken() && k.Announced != "":
 		c.Skipped = &junitEvent{Message: "announced failure: " + k.Announced}
 		s.Skipped++
-	case k.Verdict == verdict.Failed:
-		c.Failure = &junitEvent{Message: clip(k.Failure.Error(), 300), Type: k.Failure.Requirement, Text: failureText(k)}
+	case k.Verdict.Broken():
+		c.Failure = &junitEvent{Message: ifFlaky(k) + clip(k.Failure.Error(), 300), Type: k.Failure.Requirement, Text: failureText(k)}
 		s.Failures++
 	case k.Verdict == verdict.Error:
 		c.Error = &junitEvent{Message: clip(k.Reason, 300), Type: "kit", Text: k.Reason}
@@ -110,6 +110,20 @@ func (s *junitSuite) add(k verdict.Case) {
 		s.Skipped++
 	}
 	s.Cases = append(s.Cases, c)
+}
+
+// ifFlaky is the beginning of a message on a case that failed now and then.
+func ifFlaky(k verdict.Case) string {
+	if k.Verdict != verdict.Flaky {
+		return ""
+	}
+	failed := 0
+	for _, a := range k.Attempts {
+		if a.Verdict == verdict.Failed {
+			failed++
+		}
+	}
+	return fmt.Sprintf("flaky, failed in %d of %d runs: ", failed, len(k.Attempts))
 }
 
 func failureText(k verdict.Case) string {

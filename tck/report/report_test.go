@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
@@ -68,9 +71,53 @@ func TestJSONKeepsItsSchema(t *testing.T) {
 	}
 }
 
+// flaky is the sample with a case that passed and failed.
+func flaky(t *testing.T) *verdict.Report {
+	t.Helper()
+	r, catalogue := sample(t)
+	r.Cases[4].Verdict, r.Cases[4].Reason = verdict.Flaky, ""
+	r.Cases[4].Failure = &suite.Failure{Requirement: "VE-20", Expected: "the value", Got: "<none>"}
+	r.Cases[4].Attempts = []verdict.Attempt{{Verdict: verdict.Failed, DurationMS: 5, Reason: "<none> came"}, {Verdict: verdict.Passed, DurationMS: 6}, {Verdict: verdict.Passed, DurationMS: 7}}
+	r.Cases[4].Notes = []string{"ran 3 times: failed, passed, passed"}
+	verdict.Roll(r, catalogue, verdict.Claims{spec.Proxy: {"core": true, "event-sourced": true, "value-entity": true}}, nil, nil)
+	return r
+}
+
+// A flaky case is reported in every form, and in none as a pass.
+func TestFlaky(t *testing.T) {
+	r := flaky(t)
+	if err := validate(t, compileSchema(t), r); err != nil {
+		t.Errorf("the schema: %v", err)
+	}
+	catalogue, err := spec.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]struct {
+		write func(io.Writer) error
+		want  []string
+	}{
+		"JUnit":    {func(w io.Writer) error { return JUnit(w, r) }, []string{`<failure message="flaky, failed in 1 of 3 runs: VE-20: expected the value`}},
+		"page":     {func(w io.Writer) error { return HTML(w, r) }, []string{`id="VE-20" data-v="flaky" open`, "&lt;none&gt; came", ", 1 flaky"}},
+		"summary":  {func(w io.Writer) error { return Summary(w, r) }, []string{"| ve/proxy/five | VE-20 | the value | flaky, failed in 1 of 3 runs: &lt;none&gt; |", "2 failed, 1 flaky, "}},
+		"terminal": {func(w io.Writer) error { return Console(w, r, catalogue, false, nil) }, []string{"≈ ve/proxy/five", "ran 3 times: failed, passed, passed", "VE-20 (MUST NOT) is broken now and then", "2 failed, 1 flaky, 1 in error"}},
+	} {
+		var b strings.Builder
+		if err := form.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range form.want {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("the %s lacks %q:\n%s", name, want, b.String())
+			}
+		}
+	}
+}
+
 // What the JSON writes and the schema does not know would go unchecked for ever.
 func TestSchemaKnowsEveryField(t *testing.T) {
-	r, _ := sample(t)
+	r := flaky(t)
+	r.Command = []string{"run"}
 	var b bytes.Buffer
 	if err := JSON(&b, r); err != nil {
 		t.Fatal(err)
@@ -197,6 +244,106 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+func TestComparison(t *testing.T) {
+	older, _ := sample(t)
+	newer, catalogue := sample(t)
+	older.Cases[1].Verdict, older.Cases[1].Failure = verdict.Passed, nil
+	newer.Cases[3].Verdict, newer.Cases[3].Reason = verdict.Passed, ""
+	newer.Cases[1].Failure.Got = "a | b\nand <c>"
+	for _, r := range []*verdict.Report{older, newer} {
+		verdict.Roll(r, catalogue, verdict.Claims{spec.Proxy: {"core": true, "event-sourced": true}}, nil, nil)
+	}
+	var text, markdown strings.Builder
+	c := verdict.Compare(older, newer)
+	if err := Comparison(&text, c, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := ComparisonMarkdown(&markdown, c); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"text": text.String(), "markdown": markdown.String()} {
+		at := 0
+		for _, want := range []string{"Regressions", "ES-20", "es/proxy/two", "Improvements", "es/frontend/four"} {
+			i := strings.Index(got[at:], want)
+			if i < 0 {
+				t.Fatalf("the %s lacks %q after what comes first:\n%s", name, want, got)
+			}
+			at += i
+		}
+		if !strings.Contains(got, "2 regressions (1 requirement), 1 improvement (0 requirements)") {
+			t.Errorf("the %s does not sum up:\n%s", name, got)
+		}
+	}
+	if !strings.Contains(text.String(), "passed → failed") || !strings.Contains(markdown.String(), `a \| b`) || strings.Contains(markdown.String(), "<") {
+		t.Errorf("%s\n%s", text.String(), markdown.String())
+	}
+}
+
+func TestSummary(t *testing.T) {
+	r, _ := sample(t)
+	var b strings.Builder
+	if err := Summary(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"### ❌ Cloudstate TCK: failed", "- ES-20 (MUST) is broken", "| es/proxy/two | ES-20 | the event &lt;one&gt; &amp; no other in the journal | nothing at all |",
+		"announced: issue 12 of the library", "| es/frontend/four |  | the kit to do its part | the kit panicked: nil |", "| Event sourced entities | 0 of ",
+		"6 cases: 1 passed, 2 failed, 1 announced, 1 in error, 1 not applicable, 1 not run.",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, b.String())
+		}
+	}
+	if regexp.MustCompile("<[a-z]").MatchString(b.String()) {
+		t.Errorf("HTML in the Markdown:\n%s", b.String())
+	}
+	for range 2 * maxSummary {
+		r.Cases = append(r.Cases, r.Cases[1])
+	}
+	b.Reset()
+	if err := Summary(&b, r); err != nil || strings.Count(b.String(), "| es/proxy/two |") >= maxSummary || !strings.Contains(b.String(), "And 103 more.") {
+		t.Errorf("%v: many failures are not cut short", err)
+	}
+}
+
+func TestBadge(t *testing.T) {
+	r, _ := sample(t)
+	render := func() string {
+		t.Helper()
+		var b bytes.Buffer
+		if err := Badge(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := xml.Unmarshal(b.Bytes(), new(struct{})); err != nil {
+			t.Fatalf("not well-formed: %v", err)
+		}
+		return b.String()
+	}
+	must := r.Summary.Requirements.Must
+	if got, want := render(), fmt.Sprintf("failed, 1 of %d MUST, 1 known", must.Applicable-must.Untestable); !strings.Contains(got, want) || !strings.Contains(got, "#c4302b") {
+		t.Errorf("want %q in red: %s", want, got)
+	}
+	r.Selection.Partial = true
+	if got := render(); !strings.Contains(got, "a selection, 1 of 4 cases") || !strings.Contains(got, badgeGrey) {
+		t.Errorf("a selection: %s", got)
+	}
+	r.Selection.Partial, r.Summary.Conclusion, r.Spec.Version = false, verdict.Conforms, "<0>"
+	if got := render(); !strings.Contains(got, "passed, ") || !strings.Contains(got, "#1a7f45") || strings.Contains(got, "<0>") {
+		t.Errorf("a run that conforms: %s", got)
+	}
+}
+
+func TestTextWidth(t *testing.T) {
+	for text, want := range map[string]int{"": 0, " ": 4, "iii": 10, "MMM": 29, "~": 10, "…": 11} {
+		if got := textWidth(text); got != want {
+			t.Errorf("%q is %d wide, want %d", text, got, want)
+		}
+	}
+	if len(advances) != '~'-' '+1 {
+		t.Errorf("%d advances", len(advances))
+	}
+}
+
 func TestWriteReplacesWholeFiles(t *testing.T) {
 	r, _ := sample(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
@@ -205,7 +352,7 @@ func TestWriteReplacesWholeFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(paths) != 3 {
+		if len(paths) != 5 {
 			t.Fatalf("wrote %v", paths)
 		}
 	}
@@ -213,8 +360,8 @@ func TestWriteReplacesWholeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 3 {
-		t.Errorf("%d files, want the three reports and nothing temporary", len(files))
+	if len(files) != 5 {
+		t.Errorf("%d files, want the five reports and nothing temporary", len(files))
 	}
 	blocked := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
-// Write writes report.json, report.xml (JUnit) and report.html into dir, which is made if needed, and returns their paths. A file is replaced as
-// a whole, so that a reader never sees half of one.
+// Write writes report.json, report.xml (JUnit), report.html, summary.md and badge.svg into dir, which is made if needed, and returns their paths. A
+// file is replaced as a whole, so that a reader never sees half of one.
 func Write(dir string, r *verdict.Report) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // reports are for others to read
 		return nil, fmt.Errorf("--out: %w", err)
@@ -21,7 +21,7 @@ func Write(dir string, r *verdict.Report) ([]string, error) {
 		name  string
 		write func(io.Writer, *verdict.Report) error
 	}{
-		{"report.json", JSON}, {"report.xml", JUnit}, {"report.html", HTML},
+		{"report.json", JSON}, {"report.xml", JUnit}, {"report.html", HTML}, {"summary.md", Summary}, {"badge.svg", Badge},
 	} {
 		var b bytes.Buffer
 		if err := form.write(&b, r); err != nil {

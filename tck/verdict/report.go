@@ -9,7 +9,7 @@ import (
 
 // SchemaVersion is the version of the report's JSON form. The first number changes when a reader of the old form would
 // misunderstand the new one, the second when something is added.
-const SchemaVersion = "1.0"
+const SchemaVersion = "1.1"
 
 // Verdict is what is said of a case or of a requirement.
 type Verdict string
@@ -18,10 +18,14 @@ type Verdict string
 const (
 	Passed        Verdict = "passed"
 	Failed        Verdict = "failed"
+	Flaky         Verdict = "flaky"
 	Error         Verdict = "error"
 	NotApplicable Verdict = "not_applicable"
 	NotRun        Verdict = "not_run"
 )
+
+// Broken tells whether something else than what was expected was seen, at least once.
+func (v Verdict) Broken() bool { return v == Failed || v == Flaky }
 
 // Conclusion is what is said of a whole run.
 type Conclusion string
@@ -30,7 +34,7 @@ type Conclusion string
 const (
 	// Conforms: every applicable MUST passed, apart from what was announced and what SPEC.md says cannot be tested.
 	Conforms Conclusion = "passed"
-	// Breaks: a MUST failed that was not announced, or an announced failure did not happen.
+	// Breaks: a MUST failed, or is flaky, that was not announced, or an announced failure did not happen.
 	Breaks Conclusion = "failed"
 	// Incomplete: nothing failed, but the kit was at fault, a target did not come up, or an applicable MUST was not judged.
 	Incomplete Conclusion = "incomplete"
@@ -38,8 +42,10 @@ const (
 
 // Report is the whole result of a run.
 type Report struct {
-	Schema       string        `json:"schema_version"`
-	Kit          string        `json:"kit"`
+	Schema string `json:"schema_version"`
+	Kit    string `json:"kit"`
+	// Command are the arguments of cloudstate-tck that made the report; empty when something else ran the engine.
+	Command      []string      `json:"command,omitempty"`
 	Spec         SpecVersion   `json:"spec"`
 	Started      time.Time     `json:"started"`
 	DurationMS   int64         `json:"duration_ms"`
@@ -98,16 +104,17 @@ type RequirementCounts struct {
 	May    Counts `json:"may"`
 }
 
-// Counts says what became of the applicable requirements of a class: Applicable = Passed + Failed + Error + NotRun.
+// Counts says what became of the applicable requirements of a class: Applicable = Passed + Failed + Flaky + Error + NotRun.
 type Counts struct {
 	Applicable int `json:"applicable"`
 	Passed     int `json:"passed"`
 	Failed     int `json:"failed"`
+	Flaky      int `json:"flaky"`
 	Error      int `json:"error"`
 	NotRun     int `json:"not_run"`
 	// Untestable counts those of NotRun that SPEC.md says no case can prove.
 	Untestable int `json:"untestable"`
-	// Announced counts those of Failed and NotRun whose shortfall was announced in the expected-failures file.
+	// Announced counts those of Failed, Flaky and NotRun whose shortfall was announced in the expected-failures file.
 	Announced int `json:"announced"`
 	// NotApplicable are outside of Applicable.
 	NotApplicable int `json:"not_applicable"`
@@ -118,10 +125,11 @@ type CaseCounts struct {
 	Total         int `json:"total"`
 	Passed        int `json:"passed"`
 	Failed        int `json:"failed"`
+	Flaky         int `json:"flaky"`
 	Error         int `json:"error"`
 	NotApplicable int `json:"not_applicable"`
 	NotRun        int `json:"not_run"`
-	// Announced counts those of Failed that were announced.
+	// Announced counts those of Failed and Flaky that were announced.
 	Announced int `json:"announced"`
 }
 
@@ -156,20 +164,30 @@ type Case struct {
 	DurationMS   int64      `json:"duration_ms"`
 	// Reason explains Error, NotApplicable and NotRun.
 	Reason string `json:"reason,omitempty"`
-	// Failure is set when Verdict is Failed.
+	// Failure is set when Verdict is Failed or Flaky.
 	Failure *suite.Failure `json:"failure,omitempty"`
 	// Announced is why a failure was expected; empty when none was announced.
 	Announced string `json:"announced,omitempty"`
+	// Attempts are the runs of a case that ran more than once, in their order.
+	Attempts []Attempt `json:"attempts,omitempty"`
 	// Notes are what the case observed beyond its verdict.
 	Notes []string `json:"notes,omitempty"`
 	// Logs are the target's last lines, kept when the case did not pass.
 	Logs []string `json:"logs,omitempty"`
-	// Trace is the recorded conversation, kept when the case did not pass.
+	// Trace is the recorded conversation, kept when the case did not pass, or when all are kept.
 	Trace []Message `json:"trace,omitempty"`
 	// Skipped is set when the person who ran the kit left the case out: not a shortfall of the target.
-	Skipped bool `json:"-"`
+	Skipped bool `json:"left_out,omitempty"`
 	// NoTarget is set when the case needs a party that was not given to the kit.
 	NoTarget bool `json:"-"`
+}
+
+// Attempt is one of several runs of a case.
+type Attempt struct {
+	Verdict    Verdict `json:"verdict"`
+	DurationMS int64   `json:"duration_ms"`
+	// Reason is how it failed, or why there is no verdict.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Message is one recorded message of a case's conversation.

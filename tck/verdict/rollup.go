@@ -36,7 +36,7 @@ func mark(cases []Case, announced []Announced) {
 	for i := range cases {
 		c := &cases[i]
 		for _, a := range announced {
-			if a.Case == c.ID || a.Requirement != "" && c.Verdict == Failed && slices.Contains(c.Requirements, a.Requirement) {
+			if a.Case == c.ID || a.Requirement != "" && c.Verdict.Broken() && slices.Contains(c.Requirements, a.Requirement) {
 				c.Announced = a.Reason
 			}
 		}
@@ -54,7 +54,7 @@ func judge(r spec.Requirement, cases []*Case, claims Claims, announced []Announc
 	for _, c := range cases {
 		out.Cases = append(out.Cases, c.ID)
 		counts[c.Verdict]++
-		if c.Verdict == Failed && c.Announced == "" {
+		if c.Verdict.Broken() && c.Announced == "" {
 			unannounced++
 		}
 	}
@@ -64,6 +64,8 @@ func judge(r spec.Requirement, cases []*Case, claims Claims, announced []Announc
 		out.Verdict = NotApplicable
 	case counts[Failed] > 0:
 		out.Verdict = Failed
+	case counts[Flaky] > 0:
+		out.Verdict = Flaky
 	case counts[Error] > 0:
 		out.Verdict = Error
 	case counts[Passed] > 0:
@@ -75,12 +77,12 @@ func judge(r spec.Requirement, cases []*Case, claims Claims, announced []Announc
 	}
 	out.Reason = reason
 	for _, a := range announced {
-		if a.Requirement == r.ID && (out.Verdict == Failed || out.Verdict == NotRun) {
+		if a.Requirement == r.ID && (out.Verdict.Broken() || out.Verdict == NotRun) {
 			out.Announced = a.Reason
 		}
 	}
-	if out.Verdict == Failed && out.Announced == "" && unannounced == 0 {
-		out.Announced = cases[slices.IndexFunc(cases, func(c *Case) bool { return c.Verdict == Failed })].Announced
+	if out.Verdict.Broken() && out.Announced == "" && unannounced == 0 {
+		out.Announced = cases[slices.IndexFunc(cases, func(c *Case) bool { return c.Verdict.Broken() })].Announced
 	}
 	return out
 }
@@ -145,12 +147,19 @@ func summarize(report *Report, announced []Announced, faults []string) Summary {
 	return s
 }
 
-// brokenProblems names the MUSTs that failed without having been announced.
+// brokenProblems names the MUSTs that failed, or did so now and then, without having been announced.
 func brokenProblems(report *Report) []string {
 	var problems []string
 	for _, r := range report.Requirements {
-		if r.Level.Mandatory() && r.Verdict == Failed && r.Announced == "" {
+		if !r.Level.Mandatory() || r.Announced != "" {
+			continue
+		}
+		switch r.Verdict {
+		case Failed:
 			problems = append(problems, fmt.Sprintf("%s (%s) is broken", r.ID, r.Level))
+		case Flaky:
+			problems = append(problems, fmt.Sprintf("%s (%s) is broken now and then: its cases are flaky", r.ID, r.Level))
+		default:
 		}
 	}
 	return problems
@@ -178,7 +187,7 @@ func stale(report *Report, announced []Announced) []string {
 // openProblems names what keeps the run from having judged everything that applies.
 func openProblems(report *Report) []string {
 	var problems []string
-	if !slices.ContainsFunc(report.Cases, func(c Case) bool { return c.Verdict == Passed || c.Verdict == Failed || c.Verdict == Error }) {
+	if !slices.ContainsFunc(report.Cases, func(c Case) bool { return c.Verdict == Passed || c.Verdict.Broken() || c.Verdict == Error }) {
 		problems = append(problems, "no case ran, so nothing was judged")
 	}
 	for _, c := range report.Cases {
@@ -193,7 +202,7 @@ func openProblems(report *Report) []string {
 		if !r.Level.Mandatory() || r.Verdict != NotRun || r.Untestable || r.Announced != "" {
 			continue
 		}
-		if report.Selection.Partial && leftOut(report, r) {
+		if report.LeftOut(r) {
 			continue
 		}
 		if unjudged[r.Reason] == nil {
@@ -207,6 +216,14 @@ func openProblems(report *Report) []string {
 	}
 	return problems
 }
+
+// LeftOut tells whether a requirement of the report was not judged because whoever ran the kit chose other cases.
+func (r *Report) LeftOut(q Requirement) bool {
+	return r.Selection.Partial && q.Verdict == NotRun && leftOut(r, q)
+}
+
+// Judged is how many came to a verdict: Passed + Failed + Flaky + Error.
+func (c *Counts) Judged() int { return c.Passed + c.Failed + c.Flaky + c.Error }
 
 // leftOut tells whether r was not judged because whoever ran the kit chose other cases.
 func leftOut(report *Report, r Requirement) bool {
@@ -244,6 +261,8 @@ func (c *Counts) add(r Requirement) {
 		c.Passed++
 	case Failed:
 		c.Failed++
+	case Flaky:
+		c.Flaky++
 	case Error:
 		c.Error++
 	default:
@@ -259,14 +278,16 @@ func (c *Counts) add(r Requirement) {
 
 func (c *CaseCounts) add(k Case) {
 	c.Total++
+	if k.Verdict.Broken() && k.Announced != "" {
+		c.Announced++
+	}
 	switch k.Verdict {
 	case Passed:
 		c.Passed++
 	case Failed:
 		c.Failed++
-		if k.Announced != "" {
-			c.Announced++
-		}
+	case Flaky:
+		c.Flaky++
 	case Error:
 		c.Error++
 	case NotApplicable:

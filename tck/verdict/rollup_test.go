@@ -35,7 +35,7 @@ func rules() *spec.Catalogue {
 func proves(id string, v Verdict, requirements ...string) Case {
 	c := Case{ID: id, Verdict: v, Requirements: requirements}
 	switch v {
-	case Failed:
+	case Failed, Flaky:
 		c.Failure = &suite.Failure{Requirement: requirements[0]}
 	case Passed:
 	default:
@@ -82,6 +82,8 @@ func TestVerdictOfARequirement(t *testing.T) {
 	}{
 		{"passes when all that ran passed", []Case{p, na, nr}, Passed, ""},
 		{"one failure outweighs all", []Case{p, e, f}, Failed, ""},
+		{"flaky outweighs a pass and an error", []Case{p, e, proves("a/p/k", Flaky, "ES-01")}, Flaky, ""},
+		{"a failure outweighs flaky", []Case{proves("a/p/k", Flaky, "ES-01"), f}, Failed, ""},
 		{"an error outweighs a pass", []Case{p, e}, Error, ""},
 		{"none ran", []Case{nr}, NotRun, "because of a/p/nr"},
 		{"none applied", []Case{na}, NotRun, "because of a/p/na"},
@@ -152,6 +154,10 @@ func TestConclusion(t *testing.T) {
 		{name: "all passed, the untestable aside", cases: allPass(), want: Conforms},
 		{name: "a MUST failed", cases: with(proves("a/p/one", Failed, "ES-01")), want: Breaks, problem: "ES-01 (MUST) is broken"},
 		{name: "a SHOULD NOT failed", cases: with(proves("a/p/six", Failed, "ES-06")), want: Conforms},
+		{name: "a flaky MUST did not pass", cases: with(proves("a/p/one", Flaky, "ES-01")), want: Breaks, problem: "ES-01 (MUST) is broken now and then"},
+		{name: "a flaky SHOULD NOT", cases: with(proves("a/p/six", Flaky, "ES-06")), want: Conforms},
+		{name: "flaky and announced", cases: with(proves("a/p/one", Flaky, "ES-01")), announced: announced, want: Conforms},
+		{name: "flaky and announced by requirement", cases: with(proves("a/p/one", Flaky, "ES-01")), announced: byRequirement, want: Conforms},
 		{name: "an announced failure", cases: with(proves("a/p/one", Failed, "ES-01")), announced: announced, want: Conforms},
 		{name: "announced by requirement", cases: with(proves("a/p/one", Failed, "ES-01")), announced: byRequirement, want: Conforms},
 		{name: "announced, but another case of it failed too", cases: append(with(proves("a/p/one", Failed, "ES-01")), proves("a/p/more", Failed, "ES-01")), announced: announced, want: Breaks, problem: "ES-01"},
@@ -191,6 +197,9 @@ func TestPartialRunToleratesWhatWasLeftOut(t *testing.T) {
 	if strings.Contains(problems, "ES-01") {
 		t.Errorf("what was left out by choice is a problem: %s", problems)
 	}
+	if !r.LeftOut(find(t, r, "ES-01")) || r.LeftOut(find(t, r, "ES-02")) || r.LeftOut(find(t, r, "ES-03")) {
+		t.Error("ES-01 was left out, ES-02 and ES-03 were not")
+	}
 	if !strings.Contains(problems, "ES-02") || r.Summary.Conclusion != Incomplete {
 		t.Errorf("what was chosen and did not run is no problem: %s, %s", r.Summary.Conclusion, problems)
 	}
@@ -209,6 +218,13 @@ func TestCounts(t *testing.T) {
 	}
 	if want := (CaseCounts{Total: 4, Passed: 1, Failed: 1, Error: 1, NotApplicable: 1, Announced: 1}); s.Cases != want {
 		t.Errorf("cases %+v, want %+v", s.Cases, want)
+	}
+}
+
+func TestJudged(t *testing.T) {
+	c := Counts{Applicable: 20, Passed: 1, Failed: 2, Flaky: 3, Error: 4, NotRun: 10, NotApplicable: 7}
+	if got := c.Judged(); got != 10 {
+		t.Errorf("%d, want 10", got)
 	}
 }
 

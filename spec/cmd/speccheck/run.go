@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/stateful-serverless/cloudstate/spec"
@@ -22,7 +23,8 @@ const usage = `speccheck holds SPEC.md, the ids published before and the TCK's c
 
   cloudstate-tck list --json | speccheck -cases -      check everything
   speccheck                                            check SPEC.md and the ids alone
-  speccheck -spec SPEC.md -update-ids                  publish the ids that SPEC.md newly has
+  speccheck -spec SPEC.md -update-ids                  publish the ids that SPEC.md newly has, and write its version's table of profiles
+  speccheck -release                                   freeze that table: SPEC.md's version is released
 
 Flags:
 `
@@ -33,6 +35,9 @@ type options struct {
 	ids    string
 	cases  string
 	update bool
+	// profiles is the folder of the tables of profiles.
+	profiles string
+	release  bool
 }
 
 // run is the whole command: the arguments without the program's name in, the exit status out.
@@ -77,7 +82,9 @@ func parseFlags(args []string, trouble *strings.Builder) (options, error) {
 	flags.StringVar(&o.spec, "spec", "", "read the standard from `file` instead of the text built into this program")
 	flags.StringVar(&o.ids, "ids", "spec/ids.txt", "the `file` of ids published before")
 	flags.StringVar(&o.cases, "cases", "", "the `file` with the output of \"cloudstate-tck list --json\"; - is standard input; without it cases are not checked")
-	flags.BoolVar(&o.update, "update-ids", false, "add the ids that are new in SPEC.md to the file of ids; refused while one has vanished")
+	flags.StringVar(&o.profiles, "profiles", "", "the `folder` of the tables of profiles; profiles/ beside the file of ids unless told otherwise")
+	flags.BoolVar(&o.update, "update-ids", false, "add the ids that are new in SPEC.md to the file of ids, and write the table of profiles of SPEC.md's version; refused while an id has vanished or the version is released")
+	flags.BoolVar(&o.release, "release", false, "freeze the table of profiles of SPEC.md's version")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -85,6 +92,9 @@ func parseFlags(args []string, trouble *strings.Builder) (options, error) {
 		err := fmt.Errorf("unexpected argument %q; files are given by flags, see -help", flags.Arg(0))
 		fmt.Fprintf(trouble, "speccheck: %v\n", err)
 		return o, err
+	}
+	if o.profiles == "" {
+		o.profiles = filepath.Join(filepath.Dir(o.ids), "profiles")
 	}
 	return o, nil
 }
@@ -104,6 +114,11 @@ func check(o options, stdin io.Reader, out *strings.Builder) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	frozen, err := checkProfiles(catalogue, o)
+	if err != nil {
+		return 0, err
+	}
+	findings = append(findings, frozen...)
 	if o.cases == "" {
 		report(out, findings)
 		return len(findings), nil

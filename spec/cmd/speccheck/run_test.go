@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stateful-serverless/cloudstate/spec"
 )
 
 const standard = `# A standard
@@ -46,6 +48,12 @@ func setup(t *testing.T, standard, ids, cases string) []string {
 		return path
 	}
 	args := []string{"-spec", write("SPEC.md", standard), "-ids", write("ids.txt", ids)}
+	if catalogue, err := spec.Parse([]byte(standard)); err == nil {
+		if err := os.Mkdir(filepath.Join(dir, "profiles"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(filepath.Join("profiles", catalogue.Version+".txt"), profileTable(catalogue))
+	}
 	if cases != "" {
 		args = append(args, "-cases", write("cases.json", cases))
 	}
