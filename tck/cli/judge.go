@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ type runCommand struct {
 
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
 	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit) and report.html here."`
+	Traces           string        `enum:"none,failed,all" default:"none" placeholder:"WHICH" help:"Save recorded conversations in --out, folder traces, a trace file a case: of cases that failed, or all."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
 	Seed             int64         `default:"0" help:"Seed of the order of the cases; 0 draws one. The report says which it was."`
@@ -52,9 +54,16 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	}
 	live := newProgress(stdio.Err, terminal(stdio.Err))
 	config.Events = live
+	var saved *traces
+	if c.Traces != "none" {
+		if saved, err = saveTraces(c.Out, c.Traces); err != nil {
+			return err
+		}
+		config.Conversation = saved.save
+	}
 	result, err := engine.Run(ctx, config)
 	live.done()
-	if err != nil {
+	if err := errors.Join(err, saved.err()); err != nil {
 		return err
 	}
 	var paths []string

@@ -30,6 +30,7 @@ type commands struct {
 	Run     runCommand     `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
 	List    listCommand    `cmd:"" help:"List the cases."`
 	Explain explainCommand `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+	Record  recordCommand  `cmd:"" help:"Stand between a proxy and its user function and write what passes to a trace file."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.
@@ -43,6 +44,7 @@ Examples:
   cloudstate-tck run --frontend 'exec:java -jar model.jar' --expected-failures known.yaml
   cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
   cloudstate-tck explain ES-20
+  cloudstate-tck record --listen 127.0.0.1:8080 --function 127.0.0.1:8081 --out cart.trace
 
 Exit status: 0 conforms; 1 a MUST failed, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
 everything that applies was judged.`

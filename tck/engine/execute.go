@@ -55,6 +55,9 @@ func (r *run) execute(ctx context.Context, c suite.Case, number int) verdict.Cas
 		result.Trace = messages(outcome.Trace, begun)
 		result.Logs = rig.logs(keptLines)
 	}
+	if r.config.Conversation != nil {
+		r.config.Conversation(result, begun, outcome.Trace)
+	}
 	if !c.OwnTarget && ctx.Err() == nil {
 		r.heal(ctx, rig)
 	}
