@@ -84,6 +84,9 @@ type Message struct {
 	Metadata metadata.MD
 }
 
+// IsAnswer tells whether the called side of the call sent the message: the user function, or the proxy to a client.
+func (m Message) IsAnswer() bool { return m.From == Frontend || m.To == Client }
+
 // Body renders what the message carried, on one line and without the ends and the method: the payload as compact JSON-like text
 // with Any values expanded, undecodable bytes in hexadecimal, the status, or the metadata.
 func (m Message) Body() string {

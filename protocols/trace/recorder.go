@@ -51,12 +51,6 @@ func (r *Recorder) Record(m Message) {
 	if r == nil {
 		return
 	}
-	if m.Size > maxKept {
-		m.Payload = nil
-	}
-	if len(m.Raw) > maxKept {
-		m.Raw = append([]byte(nil), m.Raw[:maxKept]...)
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -67,6 +61,12 @@ func (r *Recorder) Record(m Message) {
 	if r.follow != nil {
 		r.follow(m)
 	}
+	if m.Size > maxKept {
+		m.Payload = nil
+	}
+	if len(m.Raw) > maxKept {
+		m.Raw = append([]byte(nil), m.Raw[:maxKept]...)
+	}
 	if len(r.ring) < r.limit {
 		r.ring = append(r.ring, m)
 		return
@@ -76,7 +76,7 @@ func (r *Recorder) Record(m Message) {
 	r.dropped++
 }
 
-// Follow has f called with each message as it is recorded, in order and one at a time. f must be quick and must not use the
+// Follow has f called with each message as it is recorded, whole, however large, in order and one at a time. f must be quick and must not use the
 // recorder. Call it before anything is recorded; nil ends it.
 func (r *Recorder) Follow(f func(Message)) {
 	r.mu.Lock()

@@ -133,11 +133,16 @@ func TestRecorderKeepsTheNewestInOrder(t *testing.T) {
 
 func TestRecorderKeepsLargeMessagesOnlyInPart(t *testing.T) {
 	r := NewRecorder(0)
+	var followed []Message
+	r.Follow(func(m Message) { followed = append(followed, m) })
 	r.Record(Message{Kind: Data, Raw: make([]byte, 1<<20), Size: 1 << 20})
 	r.Record(Message{Kind: Data, Payload: &cloudstate.Command{}, Size: 1 << 20})
 	m := r.Messages()
 	if len(m[0].Raw) != maxKept || m[0].Size != 1<<20 || m[1].Payload != nil {
 		t.Errorf("kept %d bytes and payload %v", len(m[0].Raw), m[1].Payload)
+	}
+	if len(followed[0].Raw) != 1<<20 || followed[1].Payload == nil {
+		t.Errorf("the follower got %d bytes and payload %v", len(followed[0].Raw), followed[1].Payload)
 	}
 }
 

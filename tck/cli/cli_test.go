@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
 	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/claim"
 	"github.com/stateful-serverless/cloudstate/tck/engine"
@@ -108,6 +109,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--label", "es &&"}, "--label"},
 		{[]string{"run", "--frontend", "builtin:go", "--focus", "nope"}, "--focus"},
 		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
+		{[]string{"run", "--frontend", "builtin:go", "--traces", "all"}, "--traces goes with --out"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
 		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},
@@ -165,7 +167,7 @@ func TestRunFromEndToEnd(t *testing.T) {
 	}
 	defer function.Kill()
 	dir := t.TempDir()
-	status, out, errs := tck(t, "run", "--frontend", "addr:"+function.Addr(), "--focus", "disc", "--out", dir, "--timeout", "5s")
+	status, out, errs := tck(t, "run", "--frontend", "addr:"+function.Addr(), "--focus", "disc", "--out", dir, "--timeout", "5s", "--traces", "all")
 	if !strings.Contains(out, "Verdict on addr:"+function.Addr()) {
 		t.Fatalf("exit status %d\n%s\n%s", status, out, errs)
 	}
@@ -190,6 +192,20 @@ func TestRunFromEndToEnd(t *testing.T) {
 	}
 	checkCompare(t, dir, text)
 	checkClaim(t, dir, &got)
+	saved := 0
+	for _, c := range got.Cases {
+		path := filepath.Join(dir, "traces", strings.ReplaceAll(c.ID, "/", ".")+".trace")
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		saved++
+		if file, err := tracefile.Open(path); err != nil || len(file.Messages) == 0 || !strings.HasPrefix(file.Header.Note, c.ID) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if saved < got.Summary.Cases.Passed {
+		t.Errorf("%d conversations saved of %d cases that passed", saved, got.Summary.Cases.Passed)
+	}
 	if got.Summary.Cases.Passed == 0 || !got.Selection.Partial {
 		t.Errorf("%+v, partial %v", got.Summary.Cases, got.Selection.Partial)
 	}

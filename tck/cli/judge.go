@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ type runCommand struct {
 	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
 	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
 	MostRuns         int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
-	KeepTraces       bool          `help:"Keep the recorded conversations of cases that passed, too: the report shows them as diagrams, and grows to some ten MiB."`
+	Traces           string        `enum:"none,failed,all" default:"none" placeholder:"WHICH" help:"Save recorded conversations in --out, folder traces, a trace file a case: of cases that failed, or all. With all, the report draws those of cases that passed, too, and grows to some ten MiB."`
 	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
 	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
 	Seed             int64         `default:"0" help:"Seed of the order of the cases and of what the environment does; 0 draws one. The report says which it was."`
@@ -59,9 +60,16 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	}
 	live := newProgress(stdio.Err, terminal(stdio.Err))
 	config.Events = live
+	var saved *traces
+	if c.Traces != "none" {
+		if saved, err = saveTraces(c.Out, c.Traces); err != nil {
+			return err
+		}
+		config.Conversation = saved.save
+	}
 	result, err := engine.Run(ctx, config)
 	live.done()
-	if err != nil {
+	if err := errors.Join(err, saved.err()); err != nil {
 		return err
 	}
 	var paths []string
@@ -94,7 +102,7 @@ func (c *runCommand) config() (engine.Config, error) {
 		StoreAddress: c.StoreAddress, Disturbances: c.Disturbances, FunctionAddress: c.FunctionAddress, Kit: kit(),
 		Catalogue: catalogue, Cases: Cases(),
 		Selection: engine.Selection{Label: c.Label, Focus: c.Focus},
-		MostRuns:  c.MostRuns, KeepTraces: c.KeepTraces, Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
+		MostRuns:  c.MostRuns, KeepTraces: c.Traces == "all", Timeout: c.Timeout, StartTimeout: c.StartTimeout, Seed: c.Seed,
 	}
 	if config.Seed == 0 {
 		config.Seed = time.Now().UnixNano()%1_000_000 + 1

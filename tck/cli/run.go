@@ -35,6 +35,7 @@ type commands struct {
 	Site         siteCommand         `cmd:"" help:"Write a static site of several reports: a matrix of requirements, and a page for each report."`
 	Claim        claimCommand        `cmd:"" help:"Write down that an implementation conforms, with the results and how to show it again."`
 	Verify       verifyCommand       `cmd:"" name:"verify-claim" help:"Judge again as a claim says; exit status 1 if it does not hold."`
+	Record       recordCommand       `cmd:"" help:"Stand between a proxy and its user function and write what passes to a trace file."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.
@@ -49,6 +50,7 @@ Examples:
   cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
   cloudstate-tck explain ES-20
   cloudstate-tck compare out/yesterday out/today
+  cloudstate-tck record --listen 127.0.0.1:8080 --function 127.0.0.1:8081 --out cart.trace
 
 Exit status: 0 conforms; 1 a MUST failed or is flaky, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
 everything that applies was judged.`

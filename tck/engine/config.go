@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
@@ -68,6 +69,8 @@ type Config struct {
 	Schedule Schedule
 	// Events, when set, is told what happens as it happens, from one goroutine at a time.
 	Events Events
+	// Conversation, when set, gets what was recorded of each case that ran, with its verdict and when it began, from one goroutine at a time.
+	Conversation func(c verdict.Case, began time.Time, messages []trace.Message)
 }
 
 // Events is told what happens during a run.

@@ -69,6 +69,9 @@ func (r *run) execute(ctx context.Context, c suite.Case, number, attempt int) ve
 	} else if r.config.KeepTraces {
 		result.Trace = messages(outcome.Trace, begun, keptOfPassed)
 	}
+	if r.config.Conversation != nil {
+		r.config.Conversation(result, begun, outcome.Trace)
+	}
 	if !c.OwnTarget && ctx.Err() == nil {
 		r.heal(ctx, rig)
 	}
