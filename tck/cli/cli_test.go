@@ -15,6 +15,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/claim"
 	"github.com/stateful-serverless/cloudstate/tck/engine"
+	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/report"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
@@ -298,7 +299,8 @@ func TestWatchStripsItself(t *testing.T) {
 	if strings.Join(got, " ") != "run --frontend addr:x:1" {
 		t.Errorf("%v", got)
 	}
-	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1, MostRuns: 1}).config(); err != nil {
+	c := &runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1, MostRuns: 1, Environment: environment.Plain, Disturbances: 1}
+	if _, err := c.config(); err != nil {
 		t.Error(err)
 	}
 	if err := watch(t.Context(), Stdio{}, engine.Config{}, nil); err == nil {
