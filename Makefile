@@ -19,6 +19,8 @@ NODES ?= 1
 STORES ?= memory embedded postgres cassandra
 FOCUS ?=
 export FOCUS
+# Which container images `make images` builds: all, or IMAGES="postgres node-function".
+IMAGES ?=
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -129,6 +131,14 @@ foreign-node: $(BUF) ## Build the user function on the published Node library in
 .PHONY: foreign-python
 foreign-python: ## Build the user function on the published Python library into out/foreign/python; wants Python 3.9 to 3.12 with pip
 	@ci/foreign-python.sh
+
+.PHONY: images
+images: databases $(BUF) ## Build the container images cloudstate/NAME:local: proxy, functions, databases. IMAGES="postgres node-function" for some
+	@ci/images.sh $(IMAGES)
+
+.PHONY: check-images
+check-images: databases $(BUF) ## Build the container images, start each as in production, and see it answer
+	@ci/images.sh --check $(IMAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s) each
