@@ -207,8 +207,42 @@ func TestRunFromEndToEnd(t *testing.T) {
 	if saved < got.Summary.Cases.Passed {
 		t.Errorf("%d conversations saved of %d cases that passed", saved, got.Summary.Cases.Passed)
 	}
+	known := filepath.Join(dir, "known.yaml")
+	if status, out, errs := here(t, "baseline", dir, known); status != ExitOK || !strings.Contains(out, "0 expected failures") {
+		t.Errorf("a baseline of what passes: exit status %d: %s%s", status, out, errs)
+	}
 	if got.Summary.Cases.Passed == 0 || !got.Selection.Partial {
 		t.Errorf("%+v, partial %v", got.Summary.Cases, got.Selection.Partial)
+	}
+}
+
+// What a run writes as expected is refused until it is filled in, and then the next run passes.
+func TestBaselineFromEndToEnd(t *testing.T) {
+	broken := suite.ModelFunction()
+	broken.Spec.ServiceInfo = nil // DISC-06
+	function := mockfunction.New(broken)
+	if err := function.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer function.Kill()
+	known := filepath.Join(t.TempDir(), "known.yaml")
+	args := []string{"run", "--frontend", "addr:" + function.Addr(), "--focus", "disc/frontend", "--timeout", "5s"}
+	status, out, errs := tck(t, append(args, "--write-expected-failures", known)...)
+	if status != ExitFailed || !strings.Contains(out, "added, say why: case disc/frontend/") {
+		t.Fatalf("exit status %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := tck(t, append(args, "--expected-failures", known)...); status != ExitUsage || !strings.Contains(errs, "FILL IN") {
+		t.Errorf("what nobody filled in: exit status %d\n%s", status, errs)
+	}
+	text, err := os.ReadFile(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(known, []byte(strings.ReplaceAll(string(text), "FILL IN", "known")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, errs := tck(t, append(args, "--expected-failures", known)...); status != ExitOK {
+		t.Errorf("exit status %d\n%s%s", status, out, errs)
 	}
 }
 

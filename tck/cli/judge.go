@@ -35,13 +35,14 @@ type runCommand struct {
 	Label string   `placeholder:"EXPR" help:"Only cases whose labels match, such as 'es && must'. Labels: kind, area, profile, party, level; see cloudstate-tck list."`
 	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
 
-	ExpectedFailures string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
-	Out              string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
-	MostRuns         int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
-	Traces           string        `enum:"none,failed,all" default:"none" placeholder:"WHICH" help:"Save recorded conversations in --out, folder traces, a trace file a case: of cases that failed, or all. With all, the report draws those of cases that passed, too, and grows to some ten MiB."`
-	Timeout          time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
-	StartTimeout     time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
-	Seed             int64         `default:"0" help:"Seed of the order of the cases and of what the environment does; 0 draws one. The report says which it was."`
+	ExpectedFailures      string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
+	WriteExpectedFailures string        `placeholder:"FILE" help:"Afterwards bring this expected-failures file up to date: what fails is added with a reason to fill in, what passes goes."`
+	Out                   string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
+	MostRuns              int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
+	Traces                string        `enum:"none,failed,all" default:"none" placeholder:"WHICH" help:"Save recorded conversations in --out, folder traces, a trace file a case: of cases that failed, or all. With all, the report draws those of cases that passed, too, and grows to some ten MiB."`
+	Timeout               time.Duration `default:"10s" help:"Time limit of a case (${default}); a case that hangs fails."`
+	StartTimeout          time.Duration `default:"60s" help:"Time limit for a target to become ready (${default})."`
+	Seed                  int64         `default:"0" help:"Seed of the order of the cases and of what the environment does; 0 draws one. The report says which it was."`
 
 	Watch           bool   `help:"Stay, and run again each time the target comes back after a restart (addr:) or its program was built anew (builtin:)."`
 	Management      string `placeholder:"HOST:PORT" help:"Management endpoint of a proxy that is an address."`
@@ -80,6 +81,11 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	}
 	if err := report.Console(stdio.Out, result, config.Catalogue, terminal(stdio.Out), paths); err != nil {
 		return err
+	}
+	if c.WriteExpectedFailures != "" {
+		if err := writeBaseline(stdio, c.WriteExpectedFailures, result); err != nil {
+			return err
+		}
 	}
 	switch result.Summary.Conclusion {
 	case verdict.Conforms:

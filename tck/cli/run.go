@@ -31,6 +31,7 @@ type commands struct {
 	List         listCommand         `cmd:"" help:"List the cases."`
 	Environments environmentsCommand `cmd:"" help:"List the environments: what may befall a pair while it is judged."`
 	Explain      explainCommand      `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
+	Baseline     baselineCommand     `cmd:"" help:"Bring an expected-failures file up to date with a report."`
 	Compare      compareCommand      `cmd:"" help:"Compare two reports, regressions first; exit status 1 if there is one."`
 	Site         siteCommand         `cmd:"" help:"Write a static site of several reports: a matrix of requirements, and a page for each report."`
 	Claim        claimCommand        `cmd:"" help:"Write down that an implementation conforms, with the results and how to show it again."`

@@ -318,7 +318,7 @@ func dimensions(cells []Cell) []dimension {
 
 // Labels names what a report judged, for a site that is told nothing better.
 func Labels(r *verdict.Report) map[string]string {
-	return map[string]string{"proxy": r.Target.Proxy, "frontend": r.Target.Frontend, "store": r.Target.Store}
+	return map[string]string{"proxy": r.Target.Proxy, "frontend": r.Target.Frontend, "store": r.Target.Store, "environment": r.Target.Environment}
 }
 
 // slug is text as the name of a file.

@@ -196,3 +196,18 @@ func TestReadMatrix(t *testing.T) {
 		t.Error("a matrix without cells is no error")
 	}
 }
+
+func TestLabels(t *testing.T) {
+	r, _ := sample(t)
+	r.Target.Environment = "restarts"
+	got := Labels(r)
+	for name, want := range map[string]string{"proxy": "exec:proxy", "frontend": "exec:frontend", "store": "embedded", "environment": "restarts"} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	var b strings.Builder
+	if err := HTML(&b, r); err != nil || !strings.Contains(b.String(), "<dt>environment</dt><dd>restarts</dd>") {
+		t.Errorf("%v: the page does not say in which environment", err)
+	}
+}

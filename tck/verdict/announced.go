@@ -70,6 +70,8 @@ func ParseAnnounced(name string, text []byte, catalogue *spec.Catalogue, cases [
 			fault("name either a case or a requirement")
 		case strings.TrimSpace(entry.Reason) == "":
 			fault("%s has no reason; say why it fails", entry)
+		case strings.HasPrefix(entry.Reason, unfilled):
+			fault("%s still says %s; say why it fails", entry, unfilled)
 		case entry.Case != "" && !known[entry.Case]:
 			fault("there is no case %q; `cloudstate-tck list` shows them", entry.Case)
 		case entry.Requirement != "" && !inForce(catalogue, entry.Requirement):
