@@ -48,6 +48,7 @@ type Config struct {
 // script has claimed stays. All methods are safe for concurrent use.
 type Function struct {
 	cfg          Config
+	replay       *replay // nil: scripts and behaviours answer
 	infos        *mailbox[*cloudstate.ProxyInfo]
 	reports      *mailbox[string]
 	eventSourced *mailbox[*EventSourced]

@@ -108,7 +108,7 @@ func (c *Conversation[S, R]) Note(m trace.Message, out bool) {
 // context's error if nothing came in time.
 func (c *Conversation[S, R]) Recv(ctx context.Context) (R, error) {
 	var none R
-	item, err := c.next(ctx, "a message")
+	item, err := c.Next(ctx, "a message")
 	if err != nil {
 		return none, err
 	}
@@ -137,7 +137,7 @@ func (c *Conversation[S, R]) Expect(ctx context.Context, want R) error {
 // ExpectEnd returns how the peer ended the stream, which must be the next thing that happens; a message is a mismatch.
 func (c *Conversation[S, R]) ExpectEnd(ctx context.Context) (*End, error) {
 	const want = "the end of the stream"
-	item, err := c.next(ctx, want)
+	item, err := c.Next(ctx, want)
 	switch {
 	case err != nil:
 		return nil, err
@@ -154,8 +154,9 @@ func (c *Conversation[S, R]) Unread(item Item[R]) {
 	c.pushed = append([]Item[R]{item}, c.pushed...)
 }
 
-// next waits for whatever comes next; once the end has come it returns the end forever.
-func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], error) {
+// Next waits for whatever comes next; once the end has come it returns the end forever. If nothing comes in time the error is a
+// *trace.Mismatch, with want as what was expected.
+func (c *Conversation[S, R]) Next(ctx context.Context, want string) (Item[R], error) {
 	if len(c.pushed) > 0 {
 		item := c.pushed[0]
 		c.pushed = c.pushed[1:]
