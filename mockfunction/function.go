@@ -153,6 +153,14 @@ func (f *Function) Kill() { f.stop((*grpc.Server).Stop) }
 // Streams that the script holds must be ended by it first.
 func (f *Function) Stop() { f.stop((*grpc.Server).GracefulStop) }
 
+// StopWithin is [Function.Stop] for so long and [Function.Kill] after that: what was sent arrives, if the peer takes it at all.
+func (f *Function) StopWithin(d time.Duration) {
+	f.stop(func(server *grpc.Server) {
+		defer time.AfterFunc(d, server.Stop).Stop()
+		server.GracefulStop()
+	})
+}
+
 func (f *Function) stop(how func(*grpc.Server)) {
 	f.mu.Lock()
 	server, served := f.server, f.served

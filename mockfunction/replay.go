@@ -68,16 +68,12 @@ func (r Replay) Run(ctx context.Context) (differences []error, err error) {
 	}
 	err = run.wait(ctx, function.cfg.Wait)
 	differences = run.result()
-	function.stop(stopSoon)
+	function.StopWithin(grace)
 	return differences, err
 }
 
-// stopSoon lets what was sent arrive before the connections go, if the peer takes it at all.
-func stopSoon(server *grpc.Server) {
-	const grace = 2 * time.Second
-	defer time.AfterFunc(grace, server.Stop).Stop()
-	server.GracefulStop()
-}
+// grace is how long what was sent last may take to arrive.
+const grace = 2 * time.Second
 
 // replay is the state of a running [Replay]; its methods are safe for concurrent use.
 type replay struct {

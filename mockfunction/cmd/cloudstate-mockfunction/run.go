@@ -26,13 +26,18 @@ Example, with a proxy on port 9000 in front of it:
 
   cloudstate-mockfunction replay cart.trace --port 8080 --proxy 127.0.0.1:9000
 
-It ends on SIGINT or SIGTERM, a replay when all has happened. Exit status: 0 ended so, 1 the address cannot be used, or the proxy did not do what is
-recorded, 2 wrong usage.`
+  cloudstate-mockfunction script broken.yaml --port 8080
+
+It ends on SIGINT or SIGTERM, a replay or script when all has happened. Exit status: 0 ended so, 1 the address cannot be used, or the proxy did not do
+what is recorded, or what the script expects, 2 wrong usage.`
 
 // commands is the command line.
 type commands struct {
 	Serve  flags  `cmd:"" default:"withargs" help:"Serve the TCK's model services."`
 	Replay replay `cmd:"" help:"Answer a proxy as the recorded user function did and tell how what the proxy sends differs."`
+
+	Script scriptCommand `cmd:"" help:"Do what a script says: wait for calls, expect, answer, break the protocol."`
+	Prompt promptCommand `cmd:"" help:"The same step by step, as you type them."`
 }
 
 // flags are those of serve.
@@ -63,8 +68,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v (--help shows the usage)\n", err)
 		return 2
 	}
-	if parsed.Selected().Name == "replay" {
+	switch parsed.Selected().Name {
+	case "replay":
 		return line.Replay.run(ctx, stdout, stderr)
+	case "script":
+		return line.Script.run(ctx, stderr)
+	case "prompt":
+		return line.Prompt.run(ctx, stdout, stderr)
 	}
 	f := line.Serve
 	cfg := mockfunction.Config{

@@ -30,12 +30,17 @@ Examples:
 
   cloudstate-mockproxy replay cart.trace --function 127.0.0.1:8080
 
-Exit status: 0 answered as wanted, 1 the user function did not answer as the protocol, or the trace, wants, 2 wrong usage.`
+  cloudstate-mockproxy script broken.yaml --function 127.0.0.1:8080
+
+Exit status: 0 answered as wanted, 1 the user function did not answer as the protocol, the trace or the script wants, 2 wrong usage.`
 
 // commands is the command line.
 type commands struct {
 	Ask    flags  `cmd:"" default:"withargs" help:"Print what the user function serves, or send it one command."`
 	Replay replay `cmd:"" help:"Send the proxy's side of a recorded conversation again and tell how the answers differ."`
+
+	Script scriptCommand `cmd:"" help:"Do what a script says: send, expect, wait, break the protocol."`
+	Prompt promptCommand `cmd:"" help:"The same step by step, as you type them."`
 }
 
 // flags are those of ask.
@@ -68,8 +73,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v (--help shows the usage)\n", err)
 		return 2
 	}
-	if parsed.Selected().Name == "replay" {
+	switch parsed.Selected().Name {
+	case "replay":
 		return line.Replay.run(ctx, stdout, stderr)
+	case "script":
+		return line.Script.run(ctx, stderr)
+	case "prompt":
+		return line.Prompt.run(ctx, stdout, stderr)
 	}
 	f := line.Ask
 	if (f.Service == "") != (f.Command == "") {

@@ -149,6 +149,9 @@ func (c *Conversation[S, R]) ExpectEnd(ctx context.Context) (*End, error) {
 	return item.End, nil
 }
 
+// Receive begins to receive ahead of the script, which otherwise begins when it first asks.
+func (c *Conversation[S, R]) Receive() { c.start.Do(func() { go c.receive() }) }
+
 // Unread puts item back, to be received next. It is for whoever had to look at a message to know what to do with the stream.
 func (c *Conversation[S, R]) Unread(item Item[R]) {
 	c.pushed = append([]Item[R]{item}, c.pushed...)
@@ -166,7 +169,7 @@ func (c *Conversation[S, R]) Next(ctx context.Context, want string) (Item[R], er
 	if c.ended != nil {
 		return Item[R]{End: c.ended}, nil
 	}
-	c.start.Do(func() { go c.receive() })
+	c.Receive()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Wait)
 	defer cancel()
