@@ -51,6 +51,10 @@ func (a *Action) Respond(response *action.ActionResponse) error {
 	return nil
 }
 
+func isAction(method string) bool {
+	return method == action.ActionProtocol_HandleUnary_FullMethodName || manyIn(method) || manyOut(method)
+}
+
 func manyIn(method string) bool {
 	return method == action.ActionProtocol_HandleStreamedIn_FullMethodName || method == action.ActionProtocol_HandleStreamed_FullMethodName
 }

@@ -48,6 +48,7 @@ type Config struct {
 // script has claimed stays. All methods are safe for concurrent use.
 type Function struct {
 	cfg          Config
+	replay       *replay // nil: scripts and behaviours answer
 	infos        *mailbox[*cloudstate.ProxyInfo]
 	reports      *mailbox[string]
 	eventSourced *mailbox[*EventSourced]
@@ -151,6 +152,14 @@ func (f *Function) Kill() { f.stop((*grpc.Server).Stop) }
 // Stop stops listening, tells the peers to go away, and waits until the proxy and the behaviours have ended their streams.
 // Streams that the script holds must be ended by it first.
 func (f *Function) Stop() { f.stop((*grpc.Server).GracefulStop) }
+
+// StopWithin is [Function.Stop] for so long and [Function.Kill] after that: what was sent arrives, if the peer takes it at all.
+func (f *Function) StopWithin(d time.Duration) {
+	f.stop(func(server *grpc.Server) {
+		defer time.AfterFunc(d, server.Stop).Stop()
+		server.GracefulStop()
+	})
+}
 
 func (f *Function) stop(how func(*grpc.Server)) {
 	f.mu.Lock()

@@ -21,6 +21,9 @@ import (
 // handle serves every call, whatever its method: it sees raw streams, so that scripts may answer with raw bytes.
 func (f *Function) handle(_ any, transport grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(transport)
+	if f.replay != nil {
+		return f.replay.serve(f, transport, method)
+	}
 	switch method {
 	case cloudstate.EntityDiscovery_Discover_FullMethodName:
 		return unary(f, transport, method, &cloudstate.ProxyInfo{}, f.discover)

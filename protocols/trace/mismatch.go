@@ -49,7 +49,12 @@ func Compare(where string, want, got proto.Message) error {
 
 // Diff shows how got differs from want, line by line over their renderings; empty if the renderings are equal.
 func Diff(want, got proto.Message) string {
-	return lineDiff(strings.Split(Indented(want), "\n"), strings.Split(Indented(got), "\n"))
+	return DiffLines(Indented(want), Indented(got))
+}
+
+// DiffLines shows how got differs from want, line by line; empty if they are equal.
+func DiffLines(want, got string) string {
+	return lineDiff(strings.Split(want, "\n"), strings.Split(got, "\n"))
 }
 
 // maxDiffLines bounds the quadratic comparison below; longer renderings are shown one after the other.

@@ -37,6 +37,7 @@ type commands struct {
 	Claim        claimCommand        `cmd:"" help:"Write down that an implementation conforms, with the results and how to show it again."`
 	Verify       verifyCommand       `cmd:"" name:"verify-claim" help:"Judge again as a claim says; exit status 1 if it does not hold."`
 	Record       recordCommand       `cmd:"" help:"Stand between a proxy and its user function and write what passes to a trace file."`
+	DiffTrace    diffTraceCommand    `cmd:"" help:"Say how one trace file differs from another: exit status 0 same, 1 different, 2 unusable."`
 }
 
 const description = `Judges Cloudstate proxies, language support libraries and stores, requirement by requirement, against SPEC.md.

@@ -15,7 +15,7 @@ import (
 
 const description = `Serve a user function that does what each request tells it to, for trying a Cloudstate proxy without writing one.
 
-It serves the TCK's model services: event sourced entities, value entities and actions, each in a few variants. A request carries the
+The command "serve" may be left out. It serves the TCK's model services: event sourced entities, value entities and actions, each in a few variants. A request carries the
 steps to take; the reply says what state that led to. What goes over the wire is printed as it goes.
 
 Example, with a proxy on port 9000 in front of it:
@@ -24,9 +24,23 @@ Example, with a proxy on port 9000 in front of it:
 
   grpcurl -plaintext -d '{"id": "a", "actions": [{"emit": {"value": "x"}}]}' 127.0.0.1:9000 cloudstate.tck.model.EventSourcedTckModel/Process
 
-It ends on SIGINT or SIGTERM. Exit status: 0 ended so, 1 the address cannot be used, 2 wrong usage.`
+  cloudstate-mockfunction replay cart.trace --port 8080 --proxy 127.0.0.1:9000
 
-// flags is the command line.
+  cloudstate-mockfunction script broken.yaml --port 8080
+
+It ends on SIGINT or SIGTERM, a replay or script when all has happened. Exit status: 0 ended so, 1 the address cannot be used, or the proxy did not do
+what is recorded, or what the script expects, 2 wrong usage.`
+
+// commands is the command line.
+type commands struct {
+	Serve  flags  `cmd:"" default:"withargs" help:"Serve the TCK's model services."`
+	Replay replay `cmd:"" help:"Answer a proxy as the recorded user function did and tell how what the proxy sends differs."`
+
+	Script scriptCommand `cmd:"" help:"Do what a script says: wait for calls, expect, answer, break the protocol."`
+	Prompt promptCommand `cmd:"" help:"The same step by step, as you type them."`
+}
+
+// flags are those of serve.
 type flags struct {
 	Host                 string `help:"Address to listen on." default:"127.0.0.1" env:"HOST"`
 	Port                 uint16 `help:"Port to listen on; 0 for any free one." default:"8080" env:"PORT"`
@@ -37,21 +51,32 @@ type flags struct {
 
 // run is the whole program, until ctx is done; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var f flags
+	var line commands
 	helped := false
-	parser, err := kong.New(&f, kong.Name("cloudstate-mockfunction"), kong.Description(description),
+	parser, err := kong.New(&line, kong.Name("cloudstate-mockfunction"), kong.Description(description),
 		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
 	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
-	if _, err := parser.Parse(args); helped {
+	parsed, err := parser.Parse(args)
+	if helped {
 		return 0
-	} else if err != nil {
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v (--help shows the usage)\n", err)
 		return 2
 	}
+	switch parsed.Selected().Name {
+	case "replay":
+		return line.Replay.run(ctx, stdout, stderr)
+	case "script":
+		return line.Script.run(ctx, stderr)
+	case "prompt":
+		return line.Prompt.run(ctx, stdout, stderr)
+	}
+	f := line.Serve
 	cfg := mockfunction.Config{
 		Spec:                 model.Spec(),
 		EventSourced:         model.EventSourced{RestartOnFailure: f.Restart}.New,

@@ -42,6 +42,7 @@ func TestServesUntilToldToStop(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
+	const golden = "../../../fixtures/traces/value-entity.trace"
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"--port", "x"}, 2, "--port"},
 		{[]string{"--nope"}, 2, "--nope"},
 		{[]string{"--port", port}, 1, "choose another"},
+		{[]string{"replay", "run_test.go"}, 2, "run_test.go:1: this is no trace"},
+		{[]string{"replay", golden, "--port", port}, 2, "address already in use"},
+		{[]string{"replay", golden, "--port", "0", "--wait", "50ms"}, 1, "EntityDiscovery/discover, message 1: expected the open, got nothing within 50ms"},
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), c.args, &out, &out); code != c.code || !strings.Contains(out.String(), c.text) {

@@ -19,7 +19,7 @@ import (
 
 const description = `Ask a user function what it serves, as a Cloudstate proxy does, and send it one command. No proxy and no store are needed.
 
-Without --service, the discovery answer is printed. With --service and --command, a new instance of that entity gets the command, and
+The command "ask" may be left out. Without --service, the discovery answer is printed. With --service and --command, a new instance of that entity gets the command, and
 its answer is printed. Nothing is kept: each run meets an entity without state.
 
 Examples:
@@ -28,9 +28,22 @@ Examples:
 
   cloudstate-mockproxy 127.0.0.1:8080 --service com.example.shoppingcart.ShoppingCart --command GetCart --json '{"user_id": "me"}'
 
-Exit status: 0 answered, 1 the user function did not answer as the protocol wants, 2 wrong usage.`
+  cloudstate-mockproxy replay cart.trace --function 127.0.0.1:8080
 
-// flags is the command line.
+  cloudstate-mockproxy script broken.yaml --function 127.0.0.1:8080
+
+Exit status: 0 answered as wanted, 1 the user function did not answer as the protocol, the trace or the script wants, 2 wrong usage.`
+
+// commands is the command line.
+type commands struct {
+	Ask    flags  `cmd:"" default:"withargs" help:"Print what the user function serves, or send it one command."`
+	Replay replay `cmd:"" help:"Send the proxy's side of a recorded conversation again and tell how the answers differ."`
+
+	Script scriptCommand `cmd:"" help:"Do what a script says: send, expect, wait, break the protocol."`
+	Prompt promptCommand `cmd:"" help:"The same step by step, as you type them."`
+}
+
+// flags are those of ask.
 type flags struct {
 	Address  string        `arg:"" help:"Where the user function listens, as host:port."`
 	Service  string        `help:"Full name of the service to send a command to, as discovery lists it." placeholder:"NAME"`
@@ -43,21 +56,32 @@ type flags struct {
 
 // run is the whole program; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var f flags
+	var line commands
 	helped := false
-	parser, err := kong.New(&f, kong.Name("cloudstate-mockproxy"), kong.Description(description),
+	parser, err := kong.New(&line, kong.Name("cloudstate-mockproxy"), kong.Description(description),
 		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
 	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
-	if _, err := parser.Parse(args); helped {
+	parsed, err := parser.Parse(args)
+	if helped {
 		return 0
-	} else if err != nil {
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v (--help shows the usage)\n", err)
 		return 2
 	}
+	switch parsed.Selected().Name {
+	case "replay":
+		return line.Replay.run(ctx, stdout, stderr)
+	case "script":
+		return line.Script.run(ctx, stderr)
+	case "prompt":
+		return line.Prompt.run(ctx, stdout, stderr)
+	}
+	f := line.Ask
 	if (f.Service == "") != (f.Command == "") {
 		fmt.Fprintln(stderr, "cloudstate-mockproxy: --service and --command go together: give both or neither")
 		return 2

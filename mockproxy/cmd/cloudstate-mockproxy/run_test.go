@@ -39,6 +39,12 @@ func TestRun(t *testing.T) {
 		{"bad JSON", []string{addr, "--service", model.ActionService, "--command", "ProcessUnary", "--json", `{"x": 1}`}, 1, "", "--json is no"},
 		{"half a command", []string{addr, "--service", "X"}, 2, "", "go together"},
 		{"unknown flag", []string{addr, "--nope"}, 2, "", "--nope"},
+		{"ask by name", []string{"ask", addr}, 0, "rpc ProcessStreamed", ""},
+		{"replay", []string{"replay", "../../../fixtures/traces/value-entity.trace", "--function", addr, "--trace"}, 0, ", 0 differences", "ValueEntity/handle] message"},
+		{"replay of another entity", []string{"replay", "../../../fixtures/traces/value-entity.trace", "--function", addr, "--entity", "one=two"}, 0, ", 0 differences", ""},
+		{"replay of what it does otherwise", []string{"replay", "../../../fixtures/traces/cart.trace", "--function", addr, "--wait", "1s"}, 1, "InvalidArgument", ""},
+		{"replay of what is no trace", []string{"replay", "run_test.go", "--function", addr}, 2, "", "run_test.go:1: this is no trace"},
+		{"replay without a function", []string{"replay", "run_test.go"}, 2, "", "--function"},
 		{"nobody there", []string{"127.0.0.1:1"}, 1, "", "127.0.0.1:1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

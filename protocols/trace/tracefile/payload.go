@@ -30,6 +30,19 @@ func (t *Types) JSON(m proto.Message) ([]byte, error) {
 	return compact.Bytes(), nil
 }
 
+// Indented renders m as [Types.JSON] does, over several lines.
+func (t *Types) Indented(m proto.Message) (string, error) {
+	text, err := t.JSON(m)
+	if err != nil {
+		return "", err
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, text, "", "  "); err != nil {
+		return "", err
+	}
+	return indented.String(), nil
+}
+
 // FromJSON sets m to what [Types.JSON] rendered, with the same types known, payloads byte by byte.
 func (t *Types) FromJSON(text []byte, m proto.Message) error {
 	if err := (protojson.UnmarshalOptions{AllowPartial: true, Resolver: t}).Unmarshal(text, m); err != nil {

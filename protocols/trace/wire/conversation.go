@@ -108,7 +108,7 @@ func (c *Conversation[S, R]) Note(m trace.Message, out bool) {
 // context's error if nothing came in time.
 func (c *Conversation[S, R]) Recv(ctx context.Context) (R, error) {
 	var none R
-	item, err := c.next(ctx, "a message")
+	item, err := c.Next(ctx, "a message")
 	if err != nil {
 		return none, err
 	}
@@ -137,7 +137,7 @@ func (c *Conversation[S, R]) Expect(ctx context.Context, want R) error {
 // ExpectEnd returns how the peer ended the stream, which must be the next thing that happens; a message is a mismatch.
 func (c *Conversation[S, R]) ExpectEnd(ctx context.Context) (*End, error) {
 	const want = "the end of the stream"
-	item, err := c.next(ctx, want)
+	item, err := c.Next(ctx, want)
 	switch {
 	case err != nil:
 		return nil, err
@@ -149,13 +149,17 @@ func (c *Conversation[S, R]) ExpectEnd(ctx context.Context) (*End, error) {
 	return item.End, nil
 }
 
+// Receive begins to receive ahead of the script, which otherwise begins when it first asks.
+func (c *Conversation[S, R]) Receive() { c.start.Do(func() { go c.receive() }) }
+
 // Unread puts item back, to be received next. It is for whoever had to look at a message to know what to do with the stream.
 func (c *Conversation[S, R]) Unread(item Item[R]) {
 	c.pushed = append([]Item[R]{item}, c.pushed...)
 }
 
-// next waits for whatever comes next; once the end has come it returns the end forever.
-func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], error) {
+// Next waits for whatever comes next; once the end has come it returns the end forever. If nothing comes in time the error is a
+// *trace.Mismatch, with want as what was expected.
+func (c *Conversation[S, R]) Next(ctx context.Context, want string) (Item[R], error) {
 	if len(c.pushed) > 0 {
 		item := c.pushed[0]
 		c.pushed = c.pushed[1:]
@@ -165,7 +169,7 @@ func (c *Conversation[S, R]) next(ctx context.Context, want string) (Item[R], er
 	if c.ended != nil {
 		return Item[R]{End: c.ended}, nil
 	}
-	c.start.Do(func() { go c.receive() })
+	c.Receive()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Wait)
 	defer cancel()

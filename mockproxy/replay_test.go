@@ -1,0 +1,112 @@
+package mockproxy_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/stateful-serverless/cloudstate/mockfunction/model"
+	"github.com/stateful-serverless/cloudstate/mockproxy"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
+	actionmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
+	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
+	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/match"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
+)
+
+// recordSome has a conversation with the mock function and returns it as a file would.
+func recordSome(t *testing.T) (*tracefile.Trace, *mockproxy.Proxy) {
+	t.Helper()
+	p, _, recorder := pair(t, models())
+	ctx := t.Context()
+	if _, err := p.Discover(ctx, mockproxy.Info(0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.EventSourced(ctx)
+	ok(t, err, s.Init(model.EventSourcedService, "one"))
+	emit := &esmodel.Request{Id: "one", Actions: []*esmodel.RequestAction{{Action: &esmodel.RequestAction_Emit{Emit: &esmodel.Emit{Value: "a"}}}}}
+	ok(t, s.Command(1, "Process", emit))
+	_, err = s.Recv(ctx)
+	ok(t, err, s.SendRaw([]byte{0xff}))
+	_, err = s.ExpectEnd(ctx) // the function ends the stream over the garbage
+	ok(t, err)
+	payload, err := mockproxy.Any(&actionmodel.Request{Groups: []*actionmodel.ProcessGroup{{Steps: []*actionmodel.ProcessStep{{Step: &actionmodel.ProcessStep_Reply{Reply: &actionmodel.Reply{Message: "m"}}}}}}})
+	ok(t, err)
+	_, err = p.HandleUnary(ctx, &action.ActionCommand{ServiceName: model.ActionService, Name: "ProcessUnary", Payload: payload})
+	ok(t, err)
+	cancelled, err := p.HandleStreamed(ctx)
+	ok(t, err, cancelled.Header(model.ActionService, "ProcessStreamed"))
+	cancelled.Cancel()
+	text, err := tracefile.Format(tracefile.Header{Began: time.Now()}, recorder.Messages())
+	ok(t, err)
+	recorded, err := tracefile.Read(strings.NewReader(text), "recorded", tracefile.Limits{})
+	ok(t, err)
+	return recorded, p.With(mockproxy.WithRecorder(nil), mockproxy.WithWait(5*time.Second))
+}
+
+func TestReplayOfWhatWasJustRecorded(t *testing.T) {
+	recorded, p := recordSome(t)
+	differences, err := p.Replay(t.Context(), recorded, match.Rules{})
+	ok(t, err)
+	for _, difference := range differences {
+		t.Error(difference)
+	}
+}
+
+func TestReplayTellsWhatDiffers(t *testing.T) {
+	recorded, p := recordSome(t)
+	for i, m := range recorded.Messages {
+		switch out := m.Payload.(type) {
+		case *eventsourced.EventSourcedStreamOut:
+			changed, ok := proto.Clone(out).(*eventsourced.EventSourcedStreamOut)
+			if !ok {
+				t.Fatal("a clone is of another type")
+			}
+			changed.GetReply().CommandId = 7
+			recorded.Messages[i].Payload = changed
+		case *action.ActionResponse:
+			recorded.Messages[i].Kind = trace.Status
+		}
+	}
+	differences, err := p.Replay(t.Context(), recorded, match.Rules{})
+	ok(t, err)
+	if len(differences) != 2 {
+		t.Fatalf("%d differences, want those of the two calls: %v", len(differences), differences)
+	}
+	for i, want := range []string{`-     "command_id": "7"`, "expected the end of the call, status OK, got {"} {
+		if !strings.Contains(differences[i].Error(), want) {
+			t.Errorf("lacks %s: %v", want, differences[i])
+		}
+	}
+}
+
+func TestReplayWaitsNoLongerThanToldAndStopsWhenTold(t *testing.T) {
+	recorded, p := recordSome(t)
+	for i, m := range recorded.Messages { // as if the function had replied twice
+		if _, ok := m.Payload.(*eventsourced.EventSourcedStreamOut); ok {
+			recorded.Messages = append(recorded.Messages[:i+1], recorded.Messages[i:i+1]...)
+			break
+		}
+	}
+	differences, err := p.With(mockproxy.WithWait(50*time.Millisecond)).Replay(t.Context(), recorded, match.Rules{})
+	if err != nil || len(differences) != 1 || !strings.Contains(differences[0].Error(), "nothing within") {
+		t.Errorf("%v, %v", differences, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Replay(ctx, recorded, match.Rules{}); err == nil {
+		t.Error("it went on after its context's end")
+	}
+	if _, err := p.Replay(t.Context(), &tracefile.Trace{}, match.Rules{}); err == nil || !strings.Contains(err.Error(), "no call") {
+		t.Errorf("an empty trace: %v", err)
+	}
+	cut := &tracefile.Trace{Messages: []trace.Message{{Kind: trace.Data, Size: 3}}}
+	if _, err := p.Replay(t.Context(), cut, match.Rules{}); err == nil || !strings.Contains(err.Error(), "not whole") {
+		t.Errorf("a trace that lacks bytes: %v", err)
+	}
+}
