@@ -67,6 +67,7 @@ func TestHelpTeaches(t *testing.T) {
 		want []string
 	}{
 		{[]string{"--help"}, []string{"Examples:", "Exit status:", "explain ES-20"}},
+		{[]string{"environments"}, []string{"plain", "Nothing happens.", "lossy-links"}},
 		{[]string{"run", "--help"}, []string{"builtin:reference", "--expected-failures", "CLOUDSTATE_STORE", "wildcard"}},
 	} {
 		status, out, _ := here(t, tt.args...)
@@ -105,6 +106,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--label", "es &&"}, "--label"},
 		{[]string{"run", "--frontend", "builtin:go", "--focus", "nope"}, "--focus"},
 		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
+		{[]string{"run", "--frontend", "builtin:go", "--environment", "storms"}, "choose among plain"},
+		{[]string{"run", "--frontend", "builtin:go", "--disturbances", "0"}, "--disturbances must be above 0"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
 	} {
@@ -195,7 +198,7 @@ func TestWatchStripsItself(t *testing.T) {
 	if strings.Join(got, " ") != "run --frontend addr:x:1" {
 		t.Errorf("%v", got)
 	}
-	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1}).config(); err != nil {
+	if _, err := (&runCommand{Frontend: "exec:x", Timeout: 1, StartTimeout: 1, Environment: "plain", Disturbances: 1}).config(); err != nil {
 		t.Error(err)
 	}
 	if err := watch(t.Context(), Stdio{}, engine.Config{}, nil); err == nil {
