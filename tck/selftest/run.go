@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +23,7 @@ type Config struct {
 	Out string
 	// Only are the ids of the mutants to judge; none means all.
 	Only []string
-	// Parallel is how many mutants are built and judged at once, at least 1.
+	// Parallel is how many mutants are judged at once, at least 1.
 	Parallel int
 	// Sample is how many other cases each mutant is judged by.
 	Sample int
@@ -120,6 +121,7 @@ type runner struct {
 	kit             kit
 	cases           []Case
 	programs        map[Target]*programs
+	building        sync.Mutex
 	faulty          map[setup]map[string]bool // cases that the unmutated programs did not pass either
 }
 
@@ -226,5 +228,7 @@ func (r *runner) program(ctx context.Context, m Mutant, dir string) (program, er
 	if p, ok := built.combined[m.ID]; ok {
 		return p, nil
 	}
+	r.building.Lock() // it takes all processors
+	defer r.building.Unlock()
 	return r.alone(ctx, m, dir)
 }
