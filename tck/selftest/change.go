@@ -111,7 +111,7 @@ func (c *change) compareOthers(after *source) bool {
 
 // callable tells whether a function may be called by another in its place.
 func callable(f *ast.FuncDecl) bool {
-	if f.Type.TypeParams != nil || f.Body == nil || f.Name.Name == "init" {
+	if f.Type.TypeParams != nil || f.Body == nil || f.Recv == nil && f.Name.Name == "init" {
 		return false
 	}
 	ok := true
