@@ -145,18 +145,27 @@ func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, err
 		}
 		needed[s] = slices.Concat(needed[s], m.AllCases(), sample(m, r.cases, r.config.Sample, r.config.Seed))
 	}
-	var out []Control
-	for _, s := range order {
-		cases := needed[s]
-		slices.Sort(cases)
-		cases = slices.Compact(cases)
-		report, err := r.kit.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
-		if err != nil {
-			return nil, fmt.Errorf("the control of the %s: %w", s.target, err)
-		}
-		found, faulty := control(s, cases, mutants, report)
-		r.faulty[s] = faulty
-		out = append(out, found)
+	out := make([]Control, len(order))
+	faulty := make([]map[string]bool, len(order))
+	var group errgroup.Group
+	for i, s := range order {
+		group.Go(func() error {
+			cases := needed[s]
+			slices.Sort(cases)
+			cases = slices.Compact(cases)
+			report, err := r.kit.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
+			if err != nil {
+				return fmt.Errorf("the control of the %s: %w", s.target, err)
+			}
+			out[i], faulty[i] = control(s, cases, mutants, report)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, s := range order {
+		r.faulty[s] = faulty[i]
 	}
 	return out, nil
 }
