@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	cfg := selftest.Config{}
 	flags.StringVar(&cfg.Root, "root", ".", "the repository")
 	flags.StringVar(&cfg.Out, "out", "out/mutants", "folder for the reports")
-	flags.IntVar(&cfg.Parallel, "parallel", 6, "how many mutants are judged at once; mostly they wait")
+	flags.IntVar(&cfg.Parallel, "parallel", 16, "how many mutants are judged at once; mostly they wait for time limits to pass")
 	flags.IntVar(&cfg.Sample, "sample", 8, "how many other cases each mutant is judged by")
 	flags.Float64Var(&cfg.AtLeast, "at-least", 0, "percentage of the MUSTs with a case for which a mutant must be caught, when all mutants run")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "chooses the samples and the order of the cases")
