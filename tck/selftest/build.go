@@ -19,24 +19,34 @@ var packages = map[Target]string{
 
 const kitPackage = "./tck/cmd/cloudstate-tck"
 
-// apply writes the edited copies of the sources below dir, and the overlay that `go build` reads them by; it returns the overlay's path.
-func (m *Mutant) apply(root, dir string) (string, error) {
-	sources := map[string]string{}
+// edit is what a mutant makes of a file.
+type edit struct{ before, after string }
+
+// edited applies the mutant's edits to what lies below root; it returns the texts by path.
+func (m *Mutant) edited(root string) (map[string]edit, error) {
+	sources := map[string]edit{}
 	for _, e := range m.Edits {
 		file := filepath.Join(root, filepath.FromSlash(e.File))
-		if _, ok := sources[file]; !ok {
+		source, ok := sources[file]
+		if !ok {
 			text, err := os.ReadFile(file)
 			if err != nil {
-				return "", fmt.Errorf("%w: %s: %w", ErrMutant, m.ID, err)
+				return nil, fmt.Errorf("%w: %s: %w", ErrMutant, m.ID, err)
 			}
-			sources[file] = string(text)
+			source = edit{string(text), string(text)}
 		}
-		if n := strings.Count(sources[file], e.Find); n != 1 {
-			return "", fmt.Errorf("%w: %s: %q occurs %d times in %s, not once; the source has changed: write the edit anew",
+		if n := strings.Count(source.after, e.Find); n != 1 {
+			return nil, fmt.Errorf("%w: %s: %q occurs %d times in %s, not once; the source has changed: write the edit anew",
 				ErrMutant, m.ID, e.Find, n, e.File)
 		}
-		sources[file] = strings.Replace(sources[file], e.Find, e.Replace, 1)
+		source.after = strings.Replace(source.after, e.Find, e.Replace, 1)
+		sources[file] = source
 	}
+	return sources, nil
+}
+
+// writeOverlay writes the sources below dir, and the overlay that `go build` reads them by; it returns the overlay's path.
+func writeOverlay(sources map[string]string, dir string) (string, error) {
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for file, text := range sources {
 		edited := filepath.Join(dir, strconv.Itoa(len(overlay.Replace))+"-"+filepath.Base(file))

@@ -21,14 +21,16 @@ type Case struct {
 func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 	var faults []error
 	for _, m := range mutants {
-		r, ok := catalogue.Lookup(m.Requirement)
-		switch {
-		case !ok:
-			faults = append(faults, fmt.Errorf("%w: %s names the unknown requirement %s", ErrMutant, m.ID, m.Requirement))
-		case !r.InForce() || !r.Level.Mandatory():
-			faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST in force", ErrMutant, m.ID, m.Requirement))
-		case !r.Party.Binds(spec.Party(m.Target)) && r.Party != spec.Store:
-			faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but %s binds the %s", ErrMutant, m.ID, m.Target, m.Requirement, r.Party))
+		for _, id := range m.Requirements() {
+			r, ok := catalogue.Lookup(id)
+			switch {
+			case !ok:
+				faults = append(faults, fmt.Errorf("%w: %s names the unknown requirement %s", ErrMutant, m.ID, id))
+			case !r.InForce() || !r.Level.Mandatory():
+				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST in force", ErrMutant, m.ID, id))
+			case !r.Party.Binds(spec.Party(m.Target)) && r.Party != spec.Store:
+				faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but %s binds the %s", ErrMutant, m.ID, m.Target, id, r.Party))
+			}
 		}
 	}
 	return errors.Join(faults...)
@@ -38,15 +40,17 @@ func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 func checkCases(mutants []Mutant, cases []Case) error {
 	var faults []error
 	for _, m := range mutants {
-		for _, id := range m.Cases {
-			at := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id })
-			switch {
-			case at < 0:
-				faults = append(faults, fmt.Errorf("%w: %s maps to the case %s, which the TCK does not have; `cloudstate-tck list` shows those it has", ErrMutant, m.ID, id))
-			case cases[at].Suite != string(m.Target):
-				faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but its case %s judges the %s", ErrMutant, m.ID, m.Target, id, cases[at].Suite))
-			case !slices.Contains(cases[at].Requirements, m.Requirement):
-				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which its case %s does not name", ErrMutant, m.ID, m.Requirement, id))
+		for _, requirement := range m.Requirements() {
+			for _, id := range m.casesOf(requirement) {
+				at := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id })
+				switch {
+				case at < 0:
+					faults = append(faults, fmt.Errorf("%w: %s maps to the case %s, which the TCK does not have; `cloudstate-tck list` shows those it has", ErrMutant, m.ID, id))
+				case cases[at].Suite != string(m.Target):
+					faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but its case %s judges the %s", ErrMutant, m.ID, m.Target, id, cases[at].Suite))
+				case !slices.Contains(cases[at].Requirements, requirement):
+					faults = append(faults, fmt.Errorf("%w: %s breaks %s, which its case %s does not name", ErrMutant, m.ID, requirement, id))
+				}
 			}
 		}
 	}
@@ -58,7 +62,8 @@ func checkCases(mutants []Mutant, cases []Case) error {
 func sample(m Mutant, cases []Case, size int, seed uint64) []string {
 	var ids []string
 	for _, c := range cases {
-		if c.Suite == string(m.Target) && !slices.Contains(c.Requirements, m.Requirement) && !slices.Contains(m.Cases, c.ID) && !m.breaks(c) {
+		about := slices.ContainsFunc(m.Requirements(), func(id string) bool { return slices.Contains(c.Requirements, id) })
+		if c.Suite == string(m.Target) && !about && !slices.Contains(m.AllCases(), c.ID) && !m.breaks(c) {
 			ids = append(ids, c.ID)
 		}
 	}

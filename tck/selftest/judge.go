@@ -59,11 +59,12 @@ func (k kit) list(ctx context.Context) ([]Case, error) {
 }
 
 // run judges a program by the cases and returns the report, which is left in dir. That the program does not conform is no error.
-func (k kit) run(ctx context.Context, target Target, store, program, dir string, cases []string) (*judgement, error) {
-	args := []string{"run", "--" + string(target), "exec:exec '" + program + "'", "--suite", string(target), "--focus", strings.Join(cases, ","),
+func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []string) (*judgement, error) {
+	command := fmt.Sprintf("%s=%d exec '%s'", variable, p.number, p.path)
+	args := []string{"run", "--" + string(s.target), "exec:" + command, "--suite", string(s.target), "--focus", strings.Join(cases, ","),
 		"--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s", "--out", dir}
-	if target == Proxy {
-		args = append(args, "--store", store)
+	if s.target == Proxy {
+		args = append(args, "--store", s.store)
 	}
 	cmd := exec.CommandContext(ctx, k.program, args...)
 	// Its way of ending is orderly: it takes the program that it judges with it.
@@ -102,15 +103,15 @@ const (
 	Elsewhere Status = "elsewhere"
 )
 
-// decide says what became of a mutant by the report of its run. caught are the mapped cases that failed; all of them name the mutant's
-// requirement, so that each failure breaks it.
+// decide says what became of a mutant by the report of its run. caught are the mapped cases that failed; each of them names the
+// requirement that it is mapped to, so that its failure breaks that.
 func decide(m Mutant, sampled []string, report *judgement) (status Status, caught []string, detail string) {
 	byID := index(report)
 	if line := report.crash(); line != "" {
 		return Broken, nil, "the mutated program crashed: " + line
 	}
 	var missed, noise []string
-	for _, id := range m.Cases {
+	for _, id := range m.AllCases() {
 		if c := byID[id]; c.Verdict == failed {
 			caught = append(caught, id)
 		} else {

@@ -28,13 +28,13 @@ func TestKillsFindReplyBeforePersist(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	overlay, err := mutants[0].apply(root, t.TempDir())
+	proxy, err := mutants[0].build(t.Context(), root, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	kit, proxy, model := filepath.Join(dir, "cloudstate-tck"), filepath.Join(dir, "mutant"), filepath.Join(dir, "cloudstate-tck-model")
-	for _, b := range []struct{ pkg, output, overlay string }{{kitPackage, kit, ""}, {packages[Frontend], model, ""}, {packages[Proxy], proxy, overlay}} {
-		if err := build(t.Context(), root, b.pkg, b.output, b.overlay); err != nil {
+	kit, model := filepath.Join(dir, "cloudstate-tck"), filepath.Join(dir, "cloudstate-tck-model")
+	for pkg, output := range map[string]string{kitPackage: kit, packages[Frontend]: model} {
+		if err := build(t.Context(), root, pkg, output, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

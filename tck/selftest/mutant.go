@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -41,6 +42,9 @@ type Mutant struct {
 	Store string `yaml:"store"`
 	// Cases are the ids of the TCK's cases that must fail, each proving the requirement.
 	Cases []string `yaml:"cases"`
+	// Twins are further MUSTs that say the same of something else which shares the broken code (of value entities, say, what the
+	// requirement says of event sourced ones), each with its cases, which must fail as well.
+	Twins map[string][]string `yaml:"twins"`
 	// AlsoBreaks are patterns (path.Match) of further cases that the same fault breaks, and which are no part of the sample.
 	AlsoBreaks []string `yaml:"also_breaks"`
 	// ProvenBy names the test that catches a mutant which no case can catch; such a mutant has no Cases, and is only built here.
@@ -117,6 +121,11 @@ func (m *Mutant) check(target, id string) error {
 	if (len(m.Cases) == 0) == (m.ProvenBy == "") {
 		fault("either cases or proven_by is needed, and not both")
 	}
+	for twin, cases := range m.Twins {
+		if twin == m.Requirement || len(cases) == 0 || m.ProvenBy != "" {
+			fault("twins: %s: a twin is another requirement, with the cases that fail for it", twin)
+		}
+	}
 	if len(m.Edits) == 0 {
 		fault("it has no edits")
 	}
@@ -131,6 +140,32 @@ func (m *Mutant) check(target, id string) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// Requirements are all the MUSTs that the mutant breaks: the one that it is for, then its twins in the order of their ids.
+func (m *Mutant) Requirements() []string {
+	return append([]string{m.Requirement}, slices.Sorted(maps.Keys(m.Twins))...)
+}
+
+// casesOf are those of the cases that are to fail for a requirement.
+func (m *Mutant) casesOf(requirement string) []string {
+	if requirement == m.Requirement {
+		return m.Cases
+	}
+	return m.Twins[requirement]
+}
+
+// AllCases are all the cases that must fail, each once.
+func (m *Mutant) AllCases() []string {
+	var all []string
+	for _, requirement := range m.Requirements() {
+		for _, id := range m.casesOf(requirement) {
+			if !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+	}
+	return all
 }
 
 // breaks tells whether the mutant is known to break the case besides those mapped to it.

@@ -14,10 +14,12 @@ type Report struct {
 	// Seed chose the samples and the order of the cases.
 	Seed uint64 `json:"seed"`
 	// DurationMS is the time of it all, in milliseconds.
-	DurationMS int64     `json:"duration_ms"`
-	Summary    Summary   `json:"summary"`
-	Controls   []Control `json:"controls"`
-	Mutants    []Result  `json:"mutants"`
+	DurationMS int64   `json:"duration_ms"`
+	Summary    Summary `json:"summary"`
+	// Coverage says for how many of the MUSTs that have a case a mutant was killed; nil when only some of the mutants were judged.
+	Coverage *Coverage `json:"coverage,omitempty"`
+	Controls []Control `json:"controls"`
+	Mutants  []Result  `json:"mutants"`
 }
 
 // Summary counts the mutants by status.
@@ -30,7 +32,7 @@ type Summary struct {
 	Elsewhere int `json:"elsewhere"`
 	// KillRate is Killed of those that cases can catch (Total less Elsewhere), from 0 to 1.
 	KillRate float64 `json:"kill_rate"`
-	// Proven says that the TCK bites: all killed, and the controls passed.
+	// Proven says that the TCK bites: all killed, the controls passed, and there are mutants for enough of the MUSTs.
 	Proven bool `json:"proven"`
 }
 
@@ -48,8 +50,10 @@ type Result struct {
 	ID          string `json:"id"`
 	Target      Target `json:"target"`
 	Requirement string `json:"requirement"`
-	Description string `json:"description"`
-	Status      Status `json:"status"`
+	// Twins are the other requirements that it breaks.
+	Twins       []string `json:"twins,omitempty"`
+	Description string   `json:"description"`
+	Status      Status   `json:"status"`
 	// CaughtBy are the cases that failed for the requirement.
 	CaughtBy []string `json:"caught_by"`
 	// Sample are the other cases that it was judged by.
@@ -83,6 +87,9 @@ func (r *Report) summarize() {
 	for _, c := range r.Controls {
 		s.Proven = s.Proven && len(c.Faults) == 0
 	}
+	if c := r.Coverage; c != nil {
+		s.Proven = s.Proven && c.Percent >= c.AtLeast
+	}
 	r.Summary = s
 }
 
@@ -115,6 +122,9 @@ func (r *Report) Print(w io.Writer) {
 		if m.Status != Killed && m.Status != Elsewhere {
 			fmt.Fprintf(w, "\n%s %s (%s): %s\n  %s\n", m.Status, m.ID, m.Requirement, m.Description, m.Detail)
 		}
+	}
+	if r.Coverage != nil {
+		r.Coverage.print(w)
 	}
 	s := r.Summary
 	fmt.Fprintf(w, "\n%d of %d mutants killed (%.0f %%), %d survived, %d noisy, %d broken, %d caught elsewhere, in %.0f s\n",

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,10 +23,12 @@ type Config struct {
 	Out string
 	// Only are the ids of the mutants to judge; none means all.
 	Only []string
-	// Parallel is how many mutants are built and judged at once, at least 1.
+	// Parallel is how many mutants are judged at once, at least 1.
 	Parallel int
 	// Sample is how many other cases each mutant is judged by.
 	Sample int
+	// AtLeast is the part, in percent, of the MUSTs with a case for which a mutant must be killed; judged when Only is empty.
+	AtLeast float64
 	// Seed determines the samples and the order of the cases.
 	Seed uint64
 }
@@ -46,6 +49,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	exempt, err := loadExemptions(filepath.Join(root, "fixtures", "mutants", "exempt.yaml"))
+	if err != nil {
+		return nil, err
+	}
 	catalogue, err := spec.Load()
 	if err != nil {
 		return nil, err
@@ -55,20 +62,25 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("making a folder for the builds: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // what is left lies in the system's folder for such
-	r := &runner{config: cfg, root: root, out: out, work: work, kit: kit{filepath.Join(work, "cloudstate-tck"), cfg.Seed}, faulty: map[setup]map[string]bool{}}
+	r := &runner{config: cfg, root: root, out: out, work: work, kit: kit{filepath.Join(work, "cloudstate-tck"), cfg.Seed}, faulty: map[setup]map[string]bool{}, programs: map[Target]*programs{}}
 	if err := build(ctx, root, kitPackage, r.kit.program, ""); err != nil {
 		return nil, err
 	}
 	if r.cases, err = r.kit.list(ctx); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkRequirements(mutants, catalogue), checkCases(mutants, r.cases)); err != nil {
+	if err := errors.Join(checkRequirements(mutants, catalogue), checkCases(mutants, r.cases), checkExemptions(exempt, mutants, catalogue, r.cases)); err != nil {
 		return nil, err
 	}
 	if mutants, err = chosen(mutants, cfg.Only); err != nil {
 		return nil, err
 	}
 	report := &Report{Seed: cfg.Seed}
+	for _, target := range []Target{Proxy, Frontend} {
+		if r.programs[target], err = r.combine(ctx, target, mutants); err != nil {
+			return nil, err
+		}
+	}
 	if report.Controls, err = r.controls(ctx, mutants); err != nil {
 		return nil, err
 	}
@@ -80,6 +92,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	_ = workers.Wait() // what goes wrong is in the results
 	report.DurationMS = time.Since(began).Milliseconds()
+	if len(cfg.Only) == 0 {
+		report.Coverage = cover(catalogue, r.cases, exempt, report.Mutants, cfg.AtLeast)
+	}
 	report.summarize()
 	return report, ctx.Err()
 }
@@ -105,6 +120,8 @@ type runner struct {
 	root, out, work string
 	kit             kit
 	cases           []Case
+	programs        map[Target]*programs
+	building        sync.Mutex
 	faulty          map[setup]map[string]bool // cases that the unmutated programs did not pass either
 }
 
@@ -126,24 +143,29 @@ func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, err
 		if needed[s] == nil {
 			order = append(order, s)
 		}
-		needed[s] = slices.Concat(needed[s], m.Cases, sample(m, r.cases, r.config.Sample, r.config.Seed))
+		needed[s] = slices.Concat(needed[s], m.AllCases(), sample(m, r.cases, r.config.Sample, r.config.Seed))
 	}
-	var out []Control
-	for _, s := range order {
-		program := filepath.Join(r.work, "unmutated-"+string(s.target))
-		if err := build(ctx, r.root, packages[s.target], program, ""); err != nil {
-			return nil, err
-		}
-		cases := needed[s]
-		slices.Sort(cases)
-		cases = slices.Compact(cases)
-		report, err := r.kit.run(ctx, s.target, s.store, program, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
-		if err != nil {
-			return nil, fmt.Errorf("the control of the %s: %w", s.target, err)
-		}
-		found, faulty := control(s, cases, mutants, report)
-		r.faulty[s] = faulty
-		out = append(out, found)
+	out := make([]Control, len(order))
+	faulty := make([]map[string]bool, len(order))
+	var group errgroup.Group
+	for i, s := range order {
+		group.Go(func() error {
+			cases := needed[s]
+			slices.Sort(cases)
+			cases = slices.Compact(cases)
+			report, err := r.kit.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
+			if err != nil {
+				return fmt.Errorf("the control of the %s: %w", s.target, err)
+			}
+			out[i], faulty[i] = control(s, cases, mutants, report)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, s := range order {
+		r.faulty[s] = faulty[i]
 	}
 	return out, nil
 }
@@ -155,7 +177,7 @@ func control(s setup, cases []string, mutants []Mutant, report *judgement) (foun
 	faulty = map[string]bool{}
 	mapped := map[string]bool{}
 	for _, m := range mutants {
-		for _, id := range m.Cases {
+		for _, id := range m.AllCases() {
 			mapped[id] = mapped[id] || setup{m.Target, m.Store} == s
 		}
 	}
@@ -174,12 +196,12 @@ const patience = 5 * time.Minute
 
 // judge builds and judges one mutant.
 func (r *runner) judge(ctx context.Context, m Mutant) Result {
-	result := Result{ID: m.ID, Target: m.Target, Requirement: m.Requirement, Description: m.Description, Status: Broken, CaughtBy: []string{}, Sample: []string{}}
+	result := Result{ID: m.ID, Target: m.Target, Requirement: m.Requirement, Twins: m.Requirements()[1:], Description: m.Description, Status: Broken, CaughtBy: []string{}, Sample: []string{}}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	dir := filepath.Join(r.work, m.ID)
 	began := time.Now()
-	program, err := r.build(ctx, m, dir)
+	p, err := r.program(ctx, m, dir)
 	result.BuildMS = time.Since(began).Milliseconds()
 	// A program has some 20 MB: each goes as soon as it is judged.
 	defer func() { _ = os.RemoveAll(dir) }()
@@ -196,7 +218,7 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	faulty := r.faulty[setup{m.Target, m.Store}]
 	result.Sample = slices.DeleteFunc(result.Sample, func(id string) bool { return faulty[id] })
 	began = time.Now()
-	report, err := r.kit.run(ctx, m.Target, m.Store, program, filepath.Join(r.out, m.ID), slices.Concat(m.Cases, result.Sample))
+	report, err := r.kit.run(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID), slices.Concat(m.AllCases(), result.Sample))
 	result.JudgeMS = time.Since(began).Milliseconds()
 	if err != nil {
 		result.Detail = err.Error()
@@ -206,14 +228,16 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	return result
 }
 
-func (r *runner) build(ctx context.Context, m Mutant, dir string) (string, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", fmt.Errorf("making a folder for the mutant: %w", errors.Join(ErrMutant, err))
+// program returns the mutant's program, which is built now if it could not share one.
+func (r *runner) program(ctx context.Context, m Mutant, dir string) (program, error) {
+	built := r.programs[m.Target]
+	if err := built.broken[m.ID]; err != nil {
+		return program{}, err
 	}
-	overlay, err := m.apply(r.root, dir)
-	if err != nil {
-		return "", err
+	if p, ok := built.combined[m.ID]; ok {
+		return p, nil
 	}
-	program := filepath.Join(dir, "program")
-	return program, build(ctx, r.root, packages[m.Target], program, overlay)
+	r.building.Lock() // it takes all processors
+	defer r.building.Unlock()
+	return r.alone(ctx, m, dir)
 }

@@ -164,6 +164,15 @@ func (s *scene) two(requirement, id string) *handling {
 	return h
 }
 
+// untwo requires that no other call of ActionTwo has come; why says what has not ended yet.
+func (s *scene) untwo(requirement, why string) {
+	now, cancel := context.WithCancel(s.ctx)
+	cancel()
+	if _, err := s.function.Action(now, mockfunction.Claim{Service: model.ActionTwo, ID: "Call"}); err == nil {
+		s.t.Fail(suite.Failure{Requirement: requirement, Expected: "no further call of " + model.ActionTwo + ": " + why, Got: "a call"})
+	}
+}
+
 // clientStream is a client's call of a model method, with any number of messages either way.
 type clientStream struct {
 	*suite.Stream

@@ -89,9 +89,11 @@ func actionResponseCases() []suite.Case {
 						h.replies("third")
 						effect := s.two("ACT-31", "effect")
 						s.roundTrips(5)
+						s.untwo("FWD-13", "the effect of the first response runs")
 						effect.replies("")
 						forward := s.two("FWD-13", "forward") // and not the later effect
 						s.roundTrips(5)
+						s.untwo("ACT-31", "the forward of the first response has no reply")
 						forward.replies("first")
 						s.two("ACT-31", "later effect").replies("")
 						c.gets("ACT-31", "first")

@@ -243,22 +243,37 @@ func refusedAnswerCases() []suite.Case {
 				s.unready("SERV-36")
 				refusals := []codes.Code{codes.Unavailable, codes.Internal, codes.Unimplemented, codes.InvalidArgument, codes.Unknown}
 				config := suite.ModelFunction()
-				tries := make(chan struct{}, 100)
+				tries, answer := make(chan struct{}), make(chan struct{})
 				n := 0
-				config.Discover = func(context.Context, *cloudstate.ProxyInfo) (*cloudstate.EntitySpec, error) {
+				config.Discover = func(ctx context.Context, _ *cloudstate.ProxyInfo) (*cloudstate.EntitySpec, error) {
 					// One try at a time: the next one follows the answer to this one.
 					if n < len(refusals) {
 						n++
-						tries <- struct{}{}
+						for _, step := range []chan struct{}{tries, answer} {
+							select {
+							case step <- struct{}{}:
+							case <-ctx.Done():
+							case <-s.ctx.Done():
+							}
+						}
 						return nil, status.Error(refusals[n-1], "not yet")
 					}
 					return model.Spec(), nil
 				}
 				s.function = t.Serve(config)
-				for range refusals {
+				for n := range refusals {
 					select {
 					case <-tries:
 						s.alive()
+						if n == 0 {
+							// Now the proxy is certainly up, and whoever is let in hears from it that nothing is served.
+							s.client = s.connect()
+							s.unready("SERV-36")
+						}
+						select {
+						case <-answer:
+						case <-s.ctx.Done():
+						}
 					case <-s.ctx.Done():
 						t.Fail(suite.Failure{Requirement: "DISC-22", Expected: "discover to be called again after it failed", Got: "no further call"})
 					}

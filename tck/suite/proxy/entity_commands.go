@@ -103,6 +103,7 @@ func commandCases(k *kind) []suite.Case {
 					i.replies(text, text)
 					c.replies(k.byKind("ES-20", "VE-13"), k.response(text))
 				}
+				i.asks(k.byKind("ES-24", "VE-13"), "changes nothing")
 				e.unopened(k.byKind("ES-03", "VE-03"), "its first stream is open and served")
 			}),
 		k.on("one-stream", "calls that come at the same time for a new entity share one stream",

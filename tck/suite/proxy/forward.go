@@ -39,7 +39,7 @@ func forwardsUnary(s *scene, command string) *call {
 	c := s.call("/"+model.ActionService+"/ProcessUnary", &actmodel.Request{}, &actmodel.Response{})
 	in := a.next("FWD-21")
 	a.receive(in, "FWD-21")
-	in.answers(forwarded(&cloudstate.Forward{ServiceName: model.ActionService, CommandName: command, Payload: pack(&actmodel.Request{})}))
+	in.answers(forwarded(&cloudstate.Forward{ServiceName: model.ActionService, CommandName: command, Payload: pack(step("a reply that must not arrive"))}))
 	return c
 }
 

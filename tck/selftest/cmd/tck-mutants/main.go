@@ -1,5 +1,5 @@
-// Command tck-mutants proves that the TCK bites; see package selftest. Exit status: 0 all mutants were killed; 1 one was not, or a
-// control failed; 2 they could not be judged.
+// Command tck-mutants proves that the TCK bites; see package selftest. Exit status: 0 all mutants were killed; 1 one was not, a
+// control failed, or too few MUSTs have a mutant; 2 they could not be judged.
 package main
 
 import (
@@ -29,8 +29,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	cfg := selftest.Config{}
 	flags.StringVar(&cfg.Root, "root", ".", "the repository")
 	flags.StringVar(&cfg.Out, "out", "out/mutants", "folder for the reports")
-	flags.IntVar(&cfg.Parallel, "parallel", 2, "how many mutants are built and judged at once")
-	flags.IntVar(&cfg.Sample, "sample", 20, "how many other cases each mutant is judged by")
+	flags.IntVar(&cfg.Parallel, "parallel", 16, "how many mutants are judged at once; mostly they wait for time limits to pass")
+	flags.IntVar(&cfg.Sample, "sample", 8, "how many other cases each mutant is judged by")
+	flags.Float64Var(&cfg.AtLeast, "at-least", 0, "percentage of the MUSTs with a case for which a mutant must be caught, when all mutants run")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "chooses the samples and the order of the cases")
 	flags.Usage = func() {
 		fmt.Fprintln(errs, "usage: tck-mutants [flags] [mutant ...]\n\nBuilds the mutants of fixtures/mutants (all, or those named) and demands that the TCK catches each.")
