@@ -71,6 +71,7 @@ func TestHelpTeaches(t *testing.T) {
 		want []string
 	}{
 		{[]string{"--help"}, []string{"Examples:", "Exit status:", "explain ES-20"}},
+		{[]string{"environments"}, []string{"plain", "Nothing happens.", "lossy-links"}},
 		{[]string{"run", "--help"}, []string{"builtin:reference", "--expected-failures", "CLOUDSTATE_STORE", "wildcard"}},
 	} {
 		status, out, _ := here(t, tt.args...)
@@ -111,6 +112,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--focus", "nope"}, "--focus"},
 		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
 		{[]string{"run", "--frontend", "builtin:go", "--traces", "all"}, "--traces goes with --out"},
+		{[]string{"run", "--frontend", "builtin:go", "--environment", "storms"}, "choose among plain"},
+		{[]string{"run", "--frontend", "builtin:go", "--disturbances", "0"}, "--disturbances must be above 0"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
 		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},

@@ -129,7 +129,7 @@ func poison(hop Hop, t toxic) action {
 		if t.kind == "" {
 			link.Cut()
 			idle(ctx, step.Length)
-			return link.Mend()
+			return s.mend(ctx, hop)
 		}
 		remove, err := link.add("disturbance", t)
 		if err != nil {

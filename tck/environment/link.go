@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -33,17 +32,18 @@ func (l *Link) Address() string { return l.relay.Listen }
 // Cut closes every connection and refuses new ones.
 func (l *Link) Cut() { l.relay.Stop() }
 
-// Mend listens again after [Link.Cut], at the same address.
-func (l *Link) Mend() error {
-	// The port was free for a moment: whoever had it for a connection of its own gives it back soon.
-	var err error
-	for range 50 {
-		if err = l.relay.Start(); err == nil {
+// Mend listens again after [Link.Cut], at the same address. The port was free for a moment: it waits for whoever took it for a connection of its own, until ctx ends.
+func (l *Link) Mend(ctx context.Context) error {
+	for {
+		err := l.relay.Start()
+		if err == nil {
 			return nil
 		}
-		time.Sleep(20 * time.Millisecond)
+		idle(ctx, pollEvery)
+		if ctx.Err() != nil {
+			return fmt.Errorf("the link at %s cannot listen again: %w", l.Address(), err)
+		}
 	}
-	return fmt.Errorf("the link at %s cannot listen again: %w", l.Address(), err)
 }
 
 // Close ends it.

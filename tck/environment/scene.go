@@ -79,7 +79,7 @@ func (s *Scene) launchProxy(ctx context.Context, after string) error {
 func (s *Scene) killFunction(ctx context.Context, d time.Duration) error {
 	s.Links[Function].Cut()
 	if err := s.Function.Kill(ctx); err != nil {
-		return errors.Join(err, s.Links[Function].Mend())
+		return errors.Join(err, s.mend(ctx, Function))
 	}
 	idle(ctx, d)
 	return s.functionBack(ctx)
@@ -91,12 +91,12 @@ func (s *Scene) restartFunction(ctx context.Context, d time.Duration) error {
 	idle(ctx, d)
 	s.Links[Function].Cut()
 	if err != nil {
-		return errors.Join(err, s.Links[Function].Mend())
+		return errors.Join(err, s.mend(ctx, Function))
 	}
 	waiting, cancel := context.WithTimeout(ctx, stopPatience)
 	defer cancel()
 	if _, err := s.Function.Wait(waiting); err != nil {
-		return errors.Join(unstopped("user function", err), s.Links[Function].Mend())
+		return errors.Join(unstopped("user function", err), s.mend(ctx, Function))
 	}
 	return s.functionBack(ctx)
 }
@@ -107,14 +107,27 @@ func (s *Scene) functionBack(ctx context.Context) error {
 	defer cancel()
 	err := s.Function.Start(startCtx)
 	s.Reconnect()
-	if mendErr := s.Links[Function].Mend(); mendErr != nil {
-		return &suite.KitError{Err: mendErr}
+	if mendErr := s.mend(ctx, Function); mendErr != nil {
+		return mendErr
 	}
 	if err != nil {
 		return &suite.Failure{Expected: "the user function to start again", Got: err.Error()}
 	}
 	return nil
 }
+
+// mend restores a link that was cut, also when ctx has ended.
+func (s *Scene) mend(ctx context.Context, hop Hop) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendPatience)
+	defer cancel()
+	if err := s.Links[hop].Mend(ctx); err != nil {
+		return &suite.KitError{Err: err}
+	}
+	return nil
+}
+
+// mendPatience bounds how long a port may be taken.
+const mendPatience = 10 * time.Second
 
 // stopPatience bounds the orderly end of a target.
 const stopPatience = 30 * time.Second

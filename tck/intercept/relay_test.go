@@ -239,3 +239,20 @@ func TestUnknownMethodsPassRaw(t *testing.T) {
 		t.Errorf("%v, want only mine", got)
 	}
 }
+
+func TestAmendedAnswersToDiscover(t *testing.T) {
+	client, relay, _ := between(t, mockfunction.Config{})
+	relay.Amend(func(spec *cloudstate.EntitySpec) { spec.Entities = spec.GetEntities()[:1] })
+	got := &cloudstate.EntitySpec{}
+	if _, err := client.Unary(ctx10(t), cloudstate.EntityDiscovery_Discover_FullMethodName, &cloudstate.ProxyInfo{}, got, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.GetEntities()) != 1 || len(got.GetProto()) == 0 {
+		t.Errorf("%d entities and %d bytes of descriptors passed", len(got.GetEntities()), len(got.GetProto()))
+	}
+	for _, m := range relay.Messages() {
+		if spec, ok := m.Payload.(*cloudstate.EntitySpec); ok && len(spec.GetEntities()) != 1 {
+			t.Error("what was recorded is not what passed")
+		}
+	}
+}

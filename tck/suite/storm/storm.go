@@ -60,12 +60,12 @@ func run(ctx context.Context, t *suite.T, m mix) {
 	witness := &oracle.Witness{}
 	t.Trace().Follow(witness.Observe)
 	defer t.Trace().Follow(nil)
+	defer s.close()
 	for range connections {
 		client, err := suite.NewClient(t.Proxy().Address, nil, trace.Client, trace.Proxy)
 		if err != nil {
 			t.KitFault(err)
 		}
-		defer client.Close()
 		s.clients = append(s.clients, client)
 	}
 	for place := range places {
@@ -78,6 +78,12 @@ func run(ctx context.Context, t *suite.T, m mix) {
 	t.Notef("%s; %s", disturbed, s.figures())
 	s.check(err)
 	s.judge(witness)
+}
+
+func (s *storm) close() {
+	for _, client := range s.clients {
+		client.Close()
+	}
 }
 
 // under works while the environment disturbs, and returns when both have ended.
