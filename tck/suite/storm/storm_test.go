@@ -207,7 +207,7 @@ func TestWhoseFaultAnEnvironmentsErrorIs(t *testing.T) {
 
 func TestConclude(t *testing.T) {
 	plain, doomed, keyed := command{}, command{doomed: true}, command{key: "k"}
-	is := func(code codes.Code, text string) error { return status.Error(code, text) }
+	is := status.Error
 	for _, c := range []struct {
 		command command
 		err     error
