@@ -21,6 +21,14 @@ FOCUS ?=
 export FOCUS
 # Which container images `make images` builds: all, or IMAGES="postgres node-function".
 IMAGES ?=
+# What `make tck-faults` has befall our own parts, how often in each case, and with which seeds.
+ENVIRONMENTS ?= kills lossy-links tiny-passivation
+DISTURBANCES ?= 12
+SEEDS ?= 1
+export DISTURBANCES SEEDS
+# What befalls the pair while `make tck-stores` judges it: ENVIRONMENT=kills.
+ENVIRONMENT ?=
+export ENVIRONMENT
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -63,7 +71,7 @@ cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts and on PostgreSQL, mutants
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
@@ -71,6 +79,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh speccheck $(MAKE) speccheck
 	@ci/timed.sh unit $(MAKE) unit
 	@ci/timed.sh tck-check $(MAKE) tck-check
+	@ci/timed.sh tck-faults $(MAKE) tck-faults
 	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres FOCUS=es,ve,sto
 	@ci/timed.sh mutants $(MAKE) mutants
 
@@ -86,6 +95,10 @@ speccheck: build ## Fail when a MUST of SPEC.md has neither a case nor a reason,
 .PHONY: tck-check
 tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each store; every run must pass; reports in out/tck-check
 	@ci/tck-check.sh $(TCK_RUNS)
+
+.PHONY: tck-faults
+tck-faults: build ## Run the TCK's storms on our own parts in ENVIRONMENTS (kills, lossy links, tiny passivation), DISTURBANCES (12) a case; reports in out/tck-faults
+	@ci/tck-faults.sh $(ENVIRONMENTS)
 
 .PHONY: tck-stores
 tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres FOCUS=sto

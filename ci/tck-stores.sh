@@ -3,7 +3,7 @@
 # One line a store says how it went; the exit status is 1 when any failed. Reports in out/tck-stores/STORE. Wants bin/ built.
 # LEASE is how long a proxy that was killed keeps its entities from its successor, which waits for it some thirty times; a database that is slower than that
 # to renew a lease has cases fail.
-# FOCUS chooses cases, as --focus does: FOCUS=es,ve,sto.
+# FOCUS chooses cases, as --focus does: FOCUS=es,ve,sto. ENVIRONMENT and DISTURBANCES say what befalls the pair meanwhile, as --environment and --disturbances do.
 # A store in memory is not judged on what outlives the proxy, so there "incomplete" passes when every case that applies passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -52,12 +52,13 @@ for store in "${stores[@]}"; do
   out="out/tck-stores/$store"
   rm -rf "$out"
   mkdir -p "$out"
-  env=() flags=(${FOCUS:+--focus "$FOCUS"})
+  env=() flags=(${FOCUS:+--focus "$FOCUS"} --environment "${ENVIRONMENT:-plain}" --disturbances "${DISTURBANCES:-25}")
   case "$store" in
   memory | embedded) ;;
   postgres)
     serve "$out" postgres
     env=(CLOUDSTATE_STORE_AUTO_MIGRATE=true "CLOUDSTATE_LEASE_DURATION=${LEASE:-1s}" "CLOUDSTATE_POSTGRES_URL=$(head -1 "$out/server.txt")")
+    flags+=(--store-address "$(sed -n '1s/^[^@]*@\([^/]*\)\/.*/\1/p' "$out/server.txt")")
     ;;
   cassandra)
     serve "$out" cassandra --heap-mb "$cassandra_heap"
@@ -87,6 +88,7 @@ for store in "${stores[@]}"; do
     failed=$((failed + 1))
     cat "$out/console.txt"
   fi
+  sed -n '/pair\/storm environment/,/ violations$/p' "$out/console.txt"
   echo "== tck over $store: $([ "$status" = 0 ] && echo passed || echo "FAILED ($status)"), $(sed -n 's/^ *\([0-9]* cases: .*\)$/\1/p' "$out/console.txt") ($((SECONDS - start)) s), $out/report.html"
 done
 [ "$failed" = 0 ]
