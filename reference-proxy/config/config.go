@@ -74,6 +74,8 @@ type Config struct {
 
 	IdempotencyWindow int `name:"idempotency-window" default:"1000" environ:"CLOUDSTATE_IDEMPOTENCY_WINDOW" min:"0" max:"100000" group:"entities" placeholder:"COUNT" help:"A command with the header idempotency-key takes effect once, however often it is sent, as long as the entity has made no more than so many events since, or the value was not written so often, and 32 times with a key. It costs nothing until such a command comes. 0 ignores the header."`
 
+	CrashPoint CrashPoint `name:"crash-point" environ:"CLOUDSTATE_CRASH_POINT" group:"general" placeholder:"POINT:N" help:"For tests only: the process ends as if killed when it passes before-persist, after-persist, before-reply, after-reply, before-snapshot or after-snapshot for the Nth time. none: it only says that it could."`
+
 	LogLevel  slog.Level `name:"log-level" default:"info" environ:"CLOUDSTATE_LOG_LEVEL" group:"general" placeholder:"debug|info|warn|error" help:"Least important message that is logged."`
 	LogFormat LogFormat  `name:"log-format" default:"text" environ:"CLOUDSTATE_LOG_FORMAT" group:"general" placeholder:"text|json" help:"How messages are logged."`
 }

@@ -92,7 +92,7 @@ func TestEverySettingCanBeSetInEveryPlace(t *testing.T) {
 		if s.field.Type == reflect.TypeFor[time.Duration]() {
 			return "7s"
 		}
-		if special, ok := map[string]string{"store": "memory", "unsupported-entities": "skip", "log-level": "warn", "log-format": "json", "max-forwards": "17", "cassandra-consistency": "local", "cassandra-replication": "5", "cassandra-connections": "22"}[s.name]; ok {
+		if special, ok := map[string]string{"store": "memory", "unsupported-entities": "skip", "log-level": "warn", "log-format": "json", "crash-point": "before-reply:2", "max-forwards": "17", "cassandra-consistency": "local", "cassandra-replication": "5", "cassandra-connections": "22"}[s.name]; ok {
 			return special
 		}
 		if s.field.Type.Kind() == reflect.String {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +29,31 @@ const (
 // UnmarshalText accepts the names of the stores.
 func (s *Store) UnmarshalText(text []byte) error {
 	return choose(s, string(text), StoreEmbedded, StorePostgres, StoreCassandra, StoreMemory, StoreNone)
+}
+
+// CrashPoint says where the process ends itself, for tests: POINT:N, none, or nothing.
+type CrashPoint string
+
+// CrashNowhere only shows that there are crash points.
+const CrashNowhere CrashPoint = "none"
+
+// crashPoints are the points that there are.
+var crashPoints = []string{"before-persist", "after-persist", "before-reply", "after-reply", "before-snapshot", "after-snapshot"}
+
+// UnmarshalText reads the notation that the type describes.
+func (c *CrashPoint) UnmarshalText(text []byte) error {
+	if _, n, ok := CrashPoint(text).At(); ok && n > 0 || CrashPoint(text) == CrashNowhere || len(text) == 0 {
+		*c = CrashPoint(text)
+		return nil
+	}
+	return fmt.Errorf("write none, or one of %s with a number from 1, such as before-persist:3", strings.Join(crashPoints, ", "))
+}
+
+// At returns the point and the number; ok is false when the process is to end nowhere.
+func (c CrashPoint) At() (point string, n int, ok bool) {
+	point, number, found := strings.Cut(string(c), ":")
+	n, err := strconv.Atoi(number)
+	return point, n, found && err == nil && slices.Contains(crashPoints, point)
 }
 
 // Unsupported says what happens to entities of a kind that the proxy does not serve.

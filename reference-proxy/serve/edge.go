@@ -30,6 +30,8 @@ type Config struct {
 	MaxStreams uint32
 	// IdempotencyKeys is whether clients' idempotency keys are heeded (IDEM-02).
 	IdempotencyKeys bool
+	// Intercept, when not nil, has each call pass through it; for tests only.
+	Intercept grpc.StreamServerInterceptor
 }
 
 // streamWorkers is how many goroutines serve call after call. A fresh one for each call would begin with a small stack
@@ -54,7 +56,7 @@ type Edge struct {
 // answered UNAVAILABLE.
 func New(cfg Config, log *slog.Logger) *Edge {
 	e := &Edge{cfg: cfg, log: log, health: newHealth(), idle: make(chan struct{}, 1), stopped: make(chan struct{})}
-	e.server = grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
 		grpc.MaxConcurrentStreams(cfg.MaxStreams),
@@ -64,7 +66,11 @@ func New(cfg Config, log *slog.Logger) *Edge {
 		// A connection that says nothing is kept (LIM-09); one whose peer is gone is not.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-	)
+	}
+	if cfg.Intercept != nil {
+		options = append(options, grpc.ChainStreamInterceptor(cfg.Intercept))
+	}
+	e.server = grpc.NewServer(options...)
 	registerReflection(e.server, e)
 	e.health.register(e.server)
 	return e

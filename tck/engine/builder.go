@@ -121,6 +121,7 @@ func (b *builder) proxy(functionPort int, recorder *trace.Recorder, settings ...
 		"HTTP_HOST=127.0.0.1", "HTTP_PORT=" + strconv.Itoa(port),
 		"MANAGEMENT_HOST=127.0.0.1", "MANAGEMENT_PORT=" + strconv.Itoa(management),
 		"CLOUDSTATE_DATA_DIR=" + data, "CLOUDSTATE_STORE_NAMESPACE=" + namespace,
+		"CLOUDSTATE_CRASH_POINT=none", // shows which proxies have crash points (OPS-22)
 	}
 	if b.config.Store != "" {
 		env = append(env, "CLOUDSTATE_STORE="+b.config.Store)

@@ -19,7 +19,7 @@ var profiles = map[string]string{
 }
 
 // extensions are the profiles that a proxy claims by their names in ProxyInfo.extensions.
-var extensions = []string{"idempotency"}
+var extensions = []string{"idempotency", "crash-points"}
 
 // declared is what the targets say that they can do.
 type declared struct {

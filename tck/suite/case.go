@@ -40,6 +40,8 @@ const (
 	NeedManagement = "endpoint:management"
 	// NeedIdempotency: the proxy lists the profile idempotency in its ProxyInfo.extensions.
 	NeedIdempotency = "extension:idempotency"
+	// NeedCrashPoints: the proxy lists the profile crash-points there; the kit starts each with CLOUDSTATE_CRASH_POINT=none.
+	NeedCrashPoints = "extension:crash-points"
 )
 
 // Case is one independent observation of a target. Its fields never change after construction.

@@ -21,12 +21,16 @@ func keysHeeded(cfg *config.Config) bool {
 	return cfg.IdempotencyWindow > 0 && cfg.Store != config.StoreNone
 }
 
-// extensions are the optional profiles of SPEC.md that this configuration offers (IDEM-01).
+// extensions are the optional profiles of SPEC.md that this configuration offers (IDEM-01, OPS-21).
 func extensions(cfg *config.Config) []string {
+	var offered []string
 	if keysHeeded(cfg) {
-		return []string{"idempotency"}
+		offered = append(offered, "idempotency")
 	}
-	return nil
+	if cfg.CrashPoint != "" {
+		offered = append(offered, "crash-points")
+	}
+	return offered
 }
 
 // functionSink publishes what discovery finds.

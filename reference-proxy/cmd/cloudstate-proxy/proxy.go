@@ -16,6 +16,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/reference-proxy/discovery"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity/driver"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
+	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/crashing"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal/metered"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/serve"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/userfunction"
@@ -38,6 +39,7 @@ type proxy struct {
 	probes  *serve.Management
 	types   entityTypes
 	numbers *metrics
+	crash   *crashing.Trigger // nil but in tests
 
 	clients    net.Listener
 	management net.Listener // nil when turned off
@@ -46,7 +48,7 @@ type proxy struct {
 // start takes what can be refused at once: ports, and the settings of the connections. It
 // serves nobody yet.
 func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
-	p := &proxy{cfg: cfg, log: log, types: entityTypes{}}
+	p := &proxy{cfg: cfg, log: log, types: entityTypes{}, crash: crashAt(cfg, log)}
 	defer func() {
 		if err != nil {
 			_ = p.release() // why it could not start is what there is to tell
@@ -77,6 +79,7 @@ func start(cfg *config.Config, log *slog.Logger) (_ *proxy, err error) {
 		MaxStreams:     uint32(cfg.MaxConcurrentStreams),
 
 		IdempotencyKeys: keysHeeded(cfg),
+		Intercept:       crashAround(p.crash),
 	}, log)
 	p.numbers = newMetrics(p)
 	p.probes = serve.NewManagement(serve.ManagementConfig{Ready: p.ready, Metrics: p.numbers.Handler(), Quarantine: quarantine{p}})
@@ -113,7 +116,7 @@ func (p *proxy) open(ctx context.Context) error {
 	}
 	var owner driver.Owner
 	if store != nil {
-		p.store = metered.New(store, p.numbers.store)
+		p.store = metered.New(crashStore(store, p.crash), p.numbers.store)
 		local := cluster.NewLocal(cluster.Config{
 			Store: p.store, Lease: p.cfg.LeaseDuration, Notify: p.edge.StoreUsable, Logger: p.log,
 		})

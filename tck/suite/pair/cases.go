@@ -20,5 +20,5 @@ const (
 
 // Cases returns all cases that judge a pair, in the order of SPEC.md.
 func Cases() []suite.Case {
-	return slices.Concat(servingCases(), eventSourcedCases(), valueEntityCases(), actionCases())
+	return slices.Concat(servingCases(), eventSourcedCases(), valueEntityCases(), actionCases(), crashCases())
 }
