@@ -171,7 +171,7 @@ func TestRunFromEndToEnd(t *testing.T) {
 	}
 	defer function.Kill()
 	dir := t.TempDir()
-	status, out, errs := tck(t, "run", "--frontend", "addr:"+function.Addr(), "--focus", "disc", "--out", dir, "--timeout", "5s", "--traces", "all")
+	status, out, errs := tck(t, "run", "--frontend", "addr:"+function.Addr(), "--focus", "disc", "--out", dir, "--timeout", "60s", "--traces", "all")
 	if !strings.Contains(out, "Verdict on addr:"+function.Addr()) {
 		t.Fatalf("exit status %d\n%s\n%s", status, out, errs)
 	}
@@ -229,7 +229,7 @@ func TestBaselineFromEndToEnd(t *testing.T) {
 	}
 	defer function.Kill()
 	known := filepath.Join(t.TempDir(), "known.yaml")
-	args := []string{"run", "--frontend", "addr:" + function.Addr(), "--focus", "disc/frontend", "--timeout", "5s"}
+	args := []string{"run", "--frontend", "addr:" + function.Addr(), "--focus", "disc/frontend", "--timeout", "60s"}
 	status, out, errs := tck(t, append(args, "--write-expected-failures", known)...)
 	if status != ExitFailed || !strings.Contains(out, "added, say why: case disc/frontend/") {
 		t.Fatalf("exit status %d\n%s%s", status, out, errs)

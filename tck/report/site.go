@@ -89,16 +89,11 @@ type dimension struct {
 	Values []string
 }
 
-// varies tells whether the cells differ in it.
-func (d dimension) varies(cells []Cell) bool {
-	return slices.ContainsFunc(cells, func(c Cell) bool { return c.Labels[d.Name] != d.Values[0] })
-}
-
 type indexCell struct {
 	Cell
 	// Values are the labels in the order of the dimensions.
 	Values []string
-	// Short is the values of those dimensions in which cells differ, in a line.
+	// Short is the values of those dimensions that have several, in a line.
 	Short string
 	Href  string
 	// Class and Head are the conclusion, for the style sheet and for people.
@@ -157,7 +152,7 @@ func layIndex(cells []Cell) (*indexData, error) {
 		for _, d := range data.Dimensions {
 			value := cell.Labels[d.Name]
 			laid.Values = append(laid.Values, value)
-			if d.varies(cells) {
+			if len(d.Values) > 1 {
 				varying = append(varying, value)
 			}
 		}
