@@ -152,8 +152,8 @@ func (r *replay) answer(s *Stream[proto.Message, proto.Message], call *match.Cal
 	for _, step := range call.Body() {
 		where := fmt.Sprintf("%s, message %d", call.Where(), step.Seq)
 		switch {
-		case step.Kind == trace.HalfClose && match.Single(call.Method), step.Kind == trace.Cancel:
-			// Callers with one message close at once; nobody hears what follows a cancellation.
+		case step.Kind == trace.Cancel:
+			// Seen in the end, by whoever holds the call.
 		case step.Kind == trace.Status:
 			r.happened(step)
 			return s.finish(status.New(step.Code, step.Reason))

@@ -8,14 +8,17 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/mockfunction/model"
 	"github.com/stateful-serverless/cloudstate/mockproxy"
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	actionmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/action"
 	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/match"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/script"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
 )
 
@@ -55,6 +58,31 @@ func TestReplayOfWhatWasJustRecorded(t *testing.T) {
 	ok(t, err)
 	for _, difference := range differences {
 		t.Error(difference)
+	}
+}
+
+// TestReplayOfOneMessageClosesAtOnce: where the recorder saw the half-close of a unary call is chance, and some servers wait for it.
+func TestReplayOfOneMessageClosesAtOnce(t *testing.T) {
+	p, f, _ := pair(t, mockfunction.Config{})
+	waits, err := script.Parse("waits", []byte("as: function\nsteps: [{open: action-unary}, {expect: {}}, {expect-end: half-close}, {send: {reply: {}}}, {close: }]"))
+	ok(t, err)
+	played := make(chan error, 1)
+	go func() { played <- waits.Run(t.Context(), f.Side(), tracefile.NewTypes()) }()
+	const method = action.ActionProtocol_HandleUnary_FullMethodName
+	up := func(kind trace.Kind, payload proto.Message) trace.Message {
+		return trace.Message{From: trace.Proxy, To: trace.Frontend, Stream: 1, Method: method, Kind: kind, Payload: payload}
+	}
+	down := func(kind trace.Kind, payload proto.Message) trace.Message {
+		return trace.Message{From: trace.Frontend, To: trace.Proxy, Stream: 1, Method: method, Kind: kind, Payload: payload}
+	}
+	answer := &action.ActionResponse{Response: &action.ActionResponse_Reply{Reply: &cloudstate.Reply{}}}
+	recorded := &tracefile.Trace{Types: tracefile.NewTypes(), Messages: []trace.Message{
+		up(trace.Open, nil), up(trace.Data, &action.ActionCommand{ServiceName: "S", Name: "C"}), down(trace.Data, answer), up(trace.HalfClose, nil), down(trace.Status, nil),
+	}}
+	differences, err := p.With(mockproxy.WithWait(5*time.Second)).Replay(t.Context(), recorded, match.Rules{})
+	ok(t, err, <-played)
+	if len(differences) > 0 {
+		t.Error(differences)
 	}
 }
 

@@ -93,6 +93,32 @@ func TestPayloadsOfTheDiscoveryAnswerAreDecoded(t *testing.T) {
 	}
 }
 
+// TestTypesThatDependOnImports: a known import that the answer leaves out is added; what depends on an unknown one stays bytes.
+func TestTypesThatDependOnImports(t *testing.T) {
+	of := func(name, typeName, path string) *descriptorpb.FileDescriptorProto {
+		return &descriptorpb.FileDescriptorProto{
+			Name: proto.String(name + ".proto"), Package: proto.String("a"), Syntax: proto.String("proto3"), Dependency: []string{path},
+			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String(name), Field: []*descriptorpb.FieldDescriptorProto{{
+				Name: proto.String("at"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(),
+				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), TypeName: proto.String(typeName),
+			}}}},
+		}
+	}
+	set, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
+		of("Known", ".google.protobuf.Timestamp", "google/protobuf/timestamp.proto"), of("Unknown", ".b.Nowhere", "b.proto"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := []byte("\x0a\x02\x08\x01") // at: one second after 1970 began
+	text, _ := back(t, answer(&cloudstate.EntitySpec{Proto: set}, discover), command(&anypb.Any{TypeUrl: "x/a.Known", Value: value}), command(&anypb.Any{TypeUrl: "x/a.Unknown", Value: []byte("\x0a\x00")}))
+	for _, want := range []string{`{"@type":"x/a.Known","at":"1970-01-01T00:00:01Z"}`, `{"@type":"trace.cloudstate.io/bytes","type":"x/a.Unknown","value":"CgA="}`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s:\n%s", want, text)
+		}
+	}
+}
+
 func TestForms(t *testing.T) {
 	nested := pack(t, pack(t, &model.Request{Id: "deep"}))
 	for _, c := range []struct {
@@ -256,7 +282,7 @@ func rawInside(messages []trace.Message) bool {
 
 func TestDeepPayloadsEndInBytes(t *testing.T) {
 	payload := pack(t, &cloudstate.Failure{CommandId: 1})
-	for range 3000 {
+	for range 300 {
 		payload = pack(t, payload)
 	}
 	text, read := back(t, command(payload))
