@@ -24,7 +24,8 @@ var errWire = errors.New("not a valid protocol buffer")
 func Fields(msg []byte, visit func(field protowire.Number, typ protowire.Type, raw []byte, num uint64) error) error {
 	for len(msg) > 0 {
 		field, typ, n := protowire.ConsumeTag(msg)
-		if n < 0 {
+		// protowire takes numbers that no field can have; the parsers of messages do not.
+		if n < 0 || field > protowire.MaxValidNumber {
 			return errWire
 		}
 		msg = msg[n:]
@@ -66,6 +67,8 @@ func Merge(a, b []byte) []byte {
 type Oneof struct {
 	Field protowire.Number
 	Raw   []byte
+	// replaced is set when another member came before the last one.
+	replaced bool
 }
 
 // Set takes the next member.
@@ -74,7 +77,18 @@ func (o *Oneof) Set(field protowire.Number, raw []byte) {
 		o.Raw = Merge(o.Raw, raw)
 		return
 	}
+	o.replaced = o.replaced || o.Field != 0
 	o.Field, o.Raw = field, raw
+}
+
+// Check says whether msg, from which the oneof was read, can be parsed as what like
+// is, if it has a member that was replaced: nothing else reads that one, and a
+// message that no parser takes is none, whatever comes after the part at fault.
+func (o *Oneof) Check(msg []byte, like proto.Message) error {
+	if !o.replaced {
+		return nil
+	}
+	return proto.Unmarshal(msg, like.ProtoReflect().New().Interface())
 }
 
 // ReadAny splits an encoded google.protobuf.Any.
@@ -159,9 +173,9 @@ type ActionFields struct{ Reply, Forward, Failure protowire.Number }
 // ClientActionFields are those of cloudstate.ClientAction.
 var ClientActionFields = ActionFields{Reply: 1, Forward: 2, Failure: 3}
 
-// ReadOneof reads a message that is nothing but a oneof of messages, numbered 1 to
-// last.
-func ReadOneof(msg []byte, last protowire.Number) (Oneof, error) {
+// ReadOneof reads a message of like's type, which is nothing but a oneof of messages,
+// numbered 1 to last.
+func ReadOneof(msg []byte, last protowire.Number, like proto.Message) (Oneof, error) {
 	var o Oneof
 	err := Fields(msg, func(field protowire.Number, typ protowire.Type, raw []byte, _ uint64) error {
 		if typ == protowire.BytesType && field <= last {
@@ -169,6 +183,9 @@ func ReadOneof(msg []byte, last protowire.Number) (Oneof, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = o.Check(msg, like)
+	}
 	return o, err
 }
 
@@ -183,7 +200,7 @@ func ReadFailure(msg []byte) (Answer, error) {
 
 // ReadClientAction reads an encoded cloudstate.ClientAction into out.
 func ReadClientAction(msg []byte, out *Outcome) error {
-	o, err := ReadOneof(msg, 3)
+	o, err := ReadOneof(msg, 3, (*cloudstate.ClientAction)(nil))
 	if err != nil {
 		return err
 	}
