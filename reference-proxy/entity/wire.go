@@ -54,13 +54,22 @@ func Fields(msg []byte, visit func(field protowire.Number, typ protowire.Type, r
 }
 
 // Merge returns the encoding of one message that was found in two parts: for
-// protocol buffers that is their concatenation.
+// protocol buffers that is their concatenation, if each of them is a message. If one
+// is not, what is returned is none either: half a field at the end of one part must
+// not become whole by what the other begins with.
 func Merge(a, b []byte) []byte {
 	if a == nil {
 		return b
 	}
+	for _, part := range [][]byte{a, b} {
+		if Fields(part, ignore) != nil {
+			return []byte{0} // a field of the number 0, which nobody reads
+		}
+	}
 	return append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
 }
+
+func ignore(protowire.Number, protowire.Type, []byte, uint64) error { return nil }
 
 // Oneof keeps the last member of a oneof as it comes over the wire: a repeated
 // member merges, another one replaces.
