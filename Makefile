@@ -11,6 +11,10 @@ export RAPID_SEED
 FUZZTIME ?= 10s
 # For what part of the MUSTs that have a case a mutant must be caught, in percent: what is reached. It only grows.
 MUTANTS_AT_LEAST ?= 97.5
+# How many conversations `make fuzz-check` holds with each side, and of which seed (0 draws one), and for how long at most.
+CONVERSATIONS ?= 20000
+FUZZ_SEED ?= 1
+FUZZ_FOR ?= 20s
 # How many seeds `make tck-check` runs the TCK with, over each store. For `make certify` it is 10.
 TCK_RUNS ?= 3
 # Which steps `make certify` runs: all, or those named, to go on where a run ended.
@@ -73,7 +77,7 @@ cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, mutants
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, the protocol fuzzer, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
@@ -82,6 +86,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh unit $(MAKE) unit
 	@ci/timed.sh tck-check $(MAKE) tck-check
 	@ci/timed.sh tck-faults $(MAKE) tck-faults
+	@ci/timed.sh fuzz-check $(MAKE) fuzz-check
 	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres FOCUS=es,ve,sto
 	@ci/timed.sh mutants $(MAKE) mutants
 
@@ -156,8 +161,13 @@ check-images: databases $(BUF) ## Build the container images, start each as in p
 	@ci/images.sh --check $(IMAGES)
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME (10s) each
+fuzz: build ## Run every fuzz target for FUZZTIME (10s) each, and the protocol fuzzer for 100 s with each side, by a new seed
 	@ci/fuzz.sh $(FUZZTIME)
+	@$(MAKE) fuzz-check CONVERSATIONS=1000000 FUZZ_SEED=0 FUZZ_FOR=100s
+
+.PHONY: fuzz-check
+fuzz-check: build ## Fuzz the protocol of our own proxy and library: the saved cases, and CONVERSATIONS (20000) or FUZZ_FOR (20s) with each; failures in out/fuzz
+	@ci/fuzz-check.sh $(CONVERSATIONS) --seed $(FUZZ_SEED) --for $(FUZZ_FOR)
 
 .PHONY: bench
 bench: build databases ## Measure the proxy against a bare gRPC pass-through, the stores against their databases' bare drivers; report in out/bench. BENCH=--check fails on a missed target

@@ -3,17 +3,19 @@
 # Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
 # missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
 # together say. Exit status 0: every step that ran now passed.
-# Shorter, to try it out: CUTS, DISK_FILLS, OUTAGES, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS, TCK_DISTURBANCES. The summary tells which lengths were used.
+# Shorter, to try it out: CUTS, DISK_FILLS, OUTAGES, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS, TCK_DISTURBANCES, FUZZ_CONVERSATIONS.
+# The summary tells which lengths were used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill store-faults power-cuts full-disk outages fuzz tck tck-faults tck-stores mutants tck-foreign bench)
+all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign bench)
 KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}" OUTAGES="${OUTAGES:-10}"
 CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
 TCK_DISTURBANCES="${TCK_DISTURBANCES:-200}"
+FUZZ_CONVERSATIONS="${FUZZ_CONVERSATIONS:-600000}"
 FAULT_SECONDS="${FAULT_SECONDS:-180}" FAULT_SEEDS="${FAULT_SEEDS:-1 2 3}"
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$TCK_RUNS/$TCK_DISTURBANCES/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/10/200/180/1 2 3" ]; then
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$FUZZ_CONVERSATIONS/$TCK_RUNS/$TCK_DISTURBANCES/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/600000/10/200/180/1 2 3" ]; then
   length=" (lengths changed)"
 fi
 
@@ -27,6 +29,7 @@ what() {
     full-disk) echo "the embedded store on a disk that is filled $DISK_FILLS times" ;;
     outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
+    fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
     tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
     bench) echo "make bench, each target held" ;;
@@ -61,7 +64,8 @@ perform() {
       CLOUDSTATE_DISK_FILLS="$DISK_FILLS" \
         go test -count=1 -v -timeout 30m -run '^TestFullDisk$' ./reference-proxy/cmd/cloudstate-proxy
       ;;
-    fuzz) make fuzz FUZZTIME="$CERTIFY_FUZZTIME" ;;
+    fuzz) ci/fuzz.sh "$CERTIFY_FUZZTIME" ;;
+    fuzz-protocol) make fuzz-check CONVERSATIONS="$FUZZ_CONVERSATIONS" FUZZ_SEED=0 FUZZ_FOR=3h ;;
     tck) make build && LOAD=1 ci/tck-check.sh "$TCK_RUNS" ;;
     tck-faults)
       make build databases
@@ -86,6 +90,7 @@ figures() {
     power-cuts) pattern='^--- (PASS|FAIL): |power cuts' ;;
     outages) pattern='[0-9]+ outages: ' ;;
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
+    fuzz-protocol) pattern='^== fuzz' ;;
     tck) pattern='^== tck: ' ;;
     tck-faults) pattern='operations on|violations$|kills: |^== tck ' lines=90 ;;
     tck-stores) pattern='^== tck over ' ;;

@@ -19,7 +19,16 @@ var commands = map[string]string{
 
 // Action makes an instance of the action model services; it is a [mockfunction.ActionBehaviour].
 func Action(method string, header *protocol.ActionCommand) mockfunction.ActionInstance {
-	if header.GetServiceName() != ActionTwo && (header.GetServiceName() != ActionService || commands[method] != header.GetName()) {
+	switch header.GetServiceName() {
+	case ActionService:
+		if commands[method] != header.GetName() {
+			return nil
+		}
+	case ActionTwo:
+		if method != protocol.ActionProtocol_HandleUnary_FullMethodName || header.GetName() != "Call" {
+			return nil
+		}
+	default:
 		return nil
 	}
 	combine := method == protocol.ActionProtocol_HandleUnary_FullMethodName ||

@@ -263,7 +263,7 @@ func (m *Machine) replied(a Answer) {
 		// A failure persists nothing, whatever else it carries (ES-36, VE-20). What the
 		// user function may have applied to its own state is undone by a replay, at once
 		// and before any further command (ES-34).
-		m.replay = f.Restart || a.Write.Op != WriteNone || a.Snapshot != nil
+		m.replay = f.Restart || a.Write.Op != WriteNone || a.Snapshot != nil || a.Detail != ""
 		a.Outcome.Effects, a.Write, a.Snapshot = nil, Write{}, nil
 	}
 	m.answer = a

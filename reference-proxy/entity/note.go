@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
 
 // A note is what the store keeps beside an event or a value. It begins with a byte that
@@ -125,7 +127,7 @@ var answerFields = ActionFields{Reply: 1, Forward: 2, Failure: -1}
 
 func readAnswer(msg []byte) (Outcome, error) {
 	var o Outcome
-	member, err := ReadOneof(msg, 2)
+	member, err := ReadOneof(msg, 2, (*cloudstate.ClientAction)(nil))
 	if err == nil {
 		err = answerFields.ClientAction(member, &o)
 	}

@@ -24,7 +24,8 @@ var errWire = errors.New("not a valid protocol buffer")
 func Fields(msg []byte, visit func(field protowire.Number, typ protowire.Type, raw []byte, num uint64) error) error {
 	for len(msg) > 0 {
 		field, typ, n := protowire.ConsumeTag(msg)
-		if n < 0 {
+		// protowire takes numbers that no field can have; the parsers of messages do not.
+		if n < 0 || field > protowire.MaxValidNumber {
 			return errWire
 		}
 		msg = msg[n:]
@@ -53,19 +54,30 @@ func Fields(msg []byte, visit func(field protowire.Number, typ protowire.Type, r
 }
 
 // Merge returns the encoding of one message that was found in two parts: for
-// protocol buffers that is their concatenation.
+// protocol buffers that is their concatenation, if each of them is a message. If one
+// is not, what is returned is none either: half a field at the end of one part must
+// not become whole by what the other begins with.
 func Merge(a, b []byte) []byte {
 	if a == nil {
 		return b
 	}
+	for _, part := range [][]byte{a, b} {
+		if Fields(part, ignore) != nil {
+			return []byte{0} // a field of the number 0, which nobody reads
+		}
+	}
 	return append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
 }
+
+func ignore(protowire.Number, protowire.Type, []byte, uint64) error { return nil }
 
 // Oneof keeps the last member of a oneof as it comes over the wire: a repeated
 // member merges, another one replaces.
 type Oneof struct {
 	Field protowire.Number
 	Raw   []byte
+	// replaced is set when another member came before the last one.
+	replaced bool
 }
 
 // Set takes the next member.
@@ -74,7 +86,18 @@ func (o *Oneof) Set(field protowire.Number, raw []byte) {
 		o.Raw = Merge(o.Raw, raw)
 		return
 	}
+	o.replaced = o.replaced || o.Field != 0
 	o.Field, o.Raw = field, raw
+}
+
+// Check says whether msg, from which the oneof was read, can be parsed as what like
+// is, if it has a member that was replaced: nothing else reads that one, and a
+// message that no parser takes is none, whatever comes after the part at fault.
+func (o *Oneof) Check(msg []byte, like proto.Message) error {
+	if !o.replaced {
+		return nil
+	}
+	return proto.Unmarshal(msg, like.ProtoReflect().New().Interface())
 }
 
 // ReadAny splits an encoded google.protobuf.Any.
@@ -159,9 +182,9 @@ type ActionFields struct{ Reply, Forward, Failure protowire.Number }
 // ClientActionFields are those of cloudstate.ClientAction.
 var ClientActionFields = ActionFields{Reply: 1, Forward: 2, Failure: 3}
 
-// ReadOneof reads a message that is nothing but a oneof of messages, numbered 1 to
-// last.
-func ReadOneof(msg []byte, last protowire.Number) (Oneof, error) {
+// ReadOneof reads a message of like's type, which is nothing but a oneof of messages,
+// numbered 1 to last.
+func ReadOneof(msg []byte, last protowire.Number, like proto.Message) (Oneof, error) {
 	var o Oneof
 	err := Fields(msg, func(field protowire.Number, typ protowire.Type, raw []byte, _ uint64) error {
 		if typ == protowire.BytesType && field <= last {
@@ -169,6 +192,9 @@ func ReadOneof(msg []byte, last protowire.Number) (Oneof, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = o.Check(msg, like)
+	}
 	return o, err
 }
 
@@ -183,7 +209,7 @@ func ReadFailure(msg []byte) (Answer, error) {
 
 // ReadClientAction reads an encoded cloudstate.ClientAction into out.
 func ReadClientAction(msg []byte, out *Outcome) error {
-	o, err := ReadOneof(msg, 3)
+	o, err := ReadOneof(msg, 3, (*cloudstate.ClientAction)(nil))
 	if err != nil {
 		return err
 	}

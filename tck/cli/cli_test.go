@@ -114,6 +114,12 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--traces", "all"}, "--traces goes with --out"},
 		{[]string{"run", "--frontend", "builtin:go", "--environment", "storms"}, "choose among plain"},
 		{[]string{"run", "--frontend", "builtin:go", "--disturbances", "0"}, "--disturbances must be above 0"},
+		{[]string{"fuzz"}, "name a proxy, a frontend, or both"},
+		{[]string{"fuzz", "--frontend", "go"}, "builtin:go"},
+		{[]string{"fuzz", "--frontend", "builtin:go", "--workers", "0"}, "--workers"},
+		{[]string{"fuzz", "--frontend", "builtin:go", "--replay", "/nowhere"}, "--replay"},
+		{[]string{"fuzz", "--frontend", "builtin:go", "--replay", known}, "not a case of the fuzzer"},
+		{[]string{"fuzz", "--frontend", "builtin:go", "--replay", filepath.Join(filepath.Dir(known), "..")}, "no .json file"},
 		{[]string{"explain", "ES-999"}, "the nearest is ES-"},
 		{[]string{"explain"}, "expected"},
 		{[]string{"site", "--out", "x", "/nowhere"}, "/nowhere"},
@@ -328,6 +334,29 @@ func TestTargetThatIsNotThere(t *testing.T) {
 	status, out, _ := tck(t, "run", "--frontend", "addr:"+target.Loopback(port), "--start-timeout", "200ms")
 	if status != ExitIncomplete || !strings.Contains(out, "did not come up") || !strings.Contains(out, "INCOMPLETE") {
 		t.Errorf("exit status %d:\n%s", status, out)
+	}
+}
+
+// From a run that finds nothing, over a saved case, to one that finds no target.
+func TestFuzz(t *testing.T) {
+	function := mockfunction.New(suite.ModelFunction())
+	if err := function.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer function.Kill()
+	address := "addr:" + function.Addr()
+	status, out, errs := here(t, "fuzz", "--frontend", address, "--conversations", "200", "--seed", "3", "--out", t.TempDir())
+	if status != ExitOK || !strings.Contains(out, "seed 3") || !strings.Contains(out, "200 conversations") {
+		t.Errorf("exit status %d\n%s\n%s", status, out, errs)
+	}
+	saved := filepath.Join("..", "..", "fixtures", "fuzz")
+	status, out, errs = here(t, "fuzz", "--frontend", address, "--replay", saved)
+	if status != ExitOK || !strings.Contains(out, "2 saved cases held") {
+		t.Errorf("exit status %d\n%s\n%s", status, out, errs)
+	}
+	function.Kill()
+	if status, _, errs = here(t, "fuzz", "--frontend", address, "--start-timeout", "100ms"); status != ExitIncomplete {
+		t.Errorf("exit status %d\n%s", status, errs)
 	}
 }
 

@@ -86,6 +86,23 @@ func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []st
 	return report, nil
 }
 
+// fuzz holds made-up conversations with a program, as many as the kit does by default, and tells whether it found a fault that it could make
+// happen again. What it found is left in dir, with what it said.
+func (k kit) fuzz(ctx context.Context, s setup, p program, dir string) (found bool, err error) {
+	command := fmt.Sprintf("%s=%d exec '%s'", variable, p.number, p.path)
+	args := []string{"fuzz", "--" + string(s.target), "exec:" + command, "--store", s.store, "--seed", strconv.FormatUint(k.seed, 10),
+		"--max-failures", "1", "--shrink", "10s", "--start-timeout", "30s", "--out", filepath.Join(dir, "fuzz")}
+	cmd := exec.CommandContext(ctx, k.program, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	said, err := cmd.CombinedOutput()
+	var status *exec.ExitError
+	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil || status.ExitCode() != 1) {
+		return false, fmt.Errorf("cloudstate-tck fuzz: %w\n%s", err, said)
+	}
+	return err != nil && strings.Contains(string(said), "--replay"), os.WriteFile(filepath.Join(dir, "fuzz.txt"), said, 0o600)
+}
+
 // Status is what became of a mutant.
 type Status string
 

@@ -49,6 +49,8 @@ type Mutant struct {
 	AlsoBreaks []string `yaml:"also_breaks"`
 	// ProvenBy names the test that catches a mutant which no case can catch; such a mutant has no Cases, and is only built here.
 	ProvenBy string `yaml:"proven_by"`
+	// Fuzz says that the protocol fuzzer must find the fault as well, within its default budget.
+	Fuzz bool `yaml:"fuzz"`
 	// Edits make the mutant, in this order.
 	Edits []Edit `yaml:"edits"`
 }

@@ -225,6 +225,15 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 		return result
 	}
 	result.Status, result.CaughtBy, result.Detail = decide(m, result.Sample, report)
+	if m.Fuzz && result.Status == Killed {
+		found, err := r.kit.fuzz(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID))
+		switch {
+		case err != nil:
+			result.Status, result.Detail = Broken, err.Error()
+		case !found:
+			result.Status, result.Detail = Survived, "the protocol fuzzer did not find it"
+		}
+	}
 	return result
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 )
 
@@ -67,6 +68,9 @@ func Response(msg []byte) (entity.Outcome, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = member.Check(msg, (*pb.ActionResponse)(nil))
+	}
 	if err == nil {
 		err = fields.ClientAction(member, &out)
 	}

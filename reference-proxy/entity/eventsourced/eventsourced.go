@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 )
 
@@ -60,7 +61,7 @@ func Event(seq uint64, payload []byte) []byte {
 
 // Answer reads an EventSourcedStreamOut.
 func (Protocol) Answer(msg []byte) (entity.Answer, error) {
-	member, err := entity.ReadOneof(msg, 2)
+	member, err := entity.ReadOneof(msg, 2, (*pb.EventSourcedStreamOut)(nil))
 	if err != nil {
 		return entity.Answer{}, err
 	}

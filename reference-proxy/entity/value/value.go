@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	pb "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
 	"github.com/stateful-serverless/cloudstate/reference-proxy/entity"
 )
 
@@ -48,7 +49,7 @@ func Init(service, entityID string, value []byte) []byte {
 
 // Answer reads a ValueEntityStreamOut.
 func (Protocol) Answer(msg []byte) (entity.Answer, error) {
-	member, err := entity.ReadOneof(msg, 2)
+	member, err := entity.ReadOneof(msg, 2, (*pb.ValueEntityStreamOut)(nil))
 	if err != nil {
 		return entity.Answer{}, err
 	}
@@ -94,7 +95,7 @@ func reply(raw []byte) (entity.Answer, error) {
 }
 
 func readStateAction(msg []byte, a *entity.Answer) error {
-	member, err := entity.ReadOneof(msg, 2)
+	member, err := entity.ReadOneof(msg, 2, (*pb.ValueEntityAction)(nil))
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (a *actStream) expect(requirement string, want *protocol.ActionResponse) {
 	if err != nil {
 		a.t.Check(expecting(err, trace.Text(want)), suite.Failure{Requirement: requirement})
 	}
-	a.t.Check(trace.Compare(a.Where(), want, normalise(got)), suite.Failure{Requirement: requirement})
+	a.t.Check(trace.Compare(a.Where(), want, Normalise(got)), suite.Failure{Requirement: requirement})
 }
 
 // ends expects the call to be over, with status OK and without a further response.
@@ -96,7 +96,7 @@ func unaryIs(ctx context.Context, t *suite.T, requirement string, groups []*mode
 	if err != nil {
 		t.Check(expecting(err, trace.Text(want)), suite.Failure{Requirement: requirement})
 	}
-	t.Equal(want, normalise(got), suite.Failure{Requirement: requirement})
+	t.Equal(want, Normalise(got), suite.Failure{Requirement: requirement})
 }
 
 // The responses that the model gives.

@@ -86,7 +86,7 @@ func actionUnaryCases() []suite.Case {
 				command.Metadata = someMetadata()
 				got, err := dial(ctx, t).HandleUnary(ctx, command)
 				t.Check(err, suite.Failure{Expected: trace.Text(actReplied("one"))})
-				t.Equal(actReplied("one"), normalise(got), suite.Failure{})
+				t.Equal(actReplied("one"), Normalise(got), suite.Failure{})
 			}),
 		suite.Case{
 			ID: "act/frontend/second-service", Title: "a second action service answers", Requirements: requires("ACT-11", "ACT-32"),
@@ -94,7 +94,7 @@ func actionUnaryCases() []suite.Case {
 			Run: func(ctx context.Context, t *suite.T) {
 				got, err := dial(ctx, t).HandleUnary(ctx, actCommand(actTwo, "Call", &model.OtherRequest{Id: "x"}))
 				t.Check(err, suite.Failure{Expected: trace.Text(actReplied(""))})
-				t.Equal(actReplied(""), normalise(got), suite.Failure{})
+				t.Equal(actReplied(""), Normalise(got), suite.Failure{})
 			},
 		},
 	)

@@ -124,5 +124,5 @@ func stillServes(ctx context.Context, t *suite.T, p *mockproxy.Proxy) {
 	got, err := p.HandleUnary(ctx, actCommand(actModel, "ProcessUnary", actRequest(group(actReply("still")))))
 	f := suite.Failure{Remedy: "keep what one call does wrong from reaching other calls"}
 	t.Check(err, f)
-	t.Equal(actReplied("still"), normalise(got), f)
+	t.Equal(actReplied("still"), Normalise(got), f)
 }

@@ -83,7 +83,7 @@ func failureKeepsNoEvents(ctx context.Context, t *suite.T) {
 	if out.GetReply().GetSnapshot() != nil {
 		esSnapshot("ABCDE")(want)
 	}
-	t.Equal(&protocol.EventSourcedStreamOut{Message: &protocol.EventSourcedStreamOut_Reply{Reply: want}}, normalise(out),
+	t.Equal(&protocol.EventSourcedStreamOut{Message: &protocol.EventSourcedStreamOut_Reply{Reply: want}}, Normalise(out),
 		suite.Failure{Requirement: "ES-32", Remedy: "roll back what a failed command did, or set restart in its failure"})
 	s.finish()
 }
@@ -96,7 +96,7 @@ func expectFailure(s *esStream, description string) (restart bool) {
 	action := failed(description)
 	action.GetFailure().Restart = restart
 	want := &protocol.EventSourcedStreamOut{Message: &protocol.EventSourcedStreamOut_Reply{Reply: esReply(s.last, action)}}
-	s.t.Equal(want, normalise(out), suite.Failure{
+	s.t.Equal(want, Normalise(out), suite.Failure{
 		Requirement: "ES-31", Remedy: "a failure comes without events, snapshot and side effects",
 	})
 	return restart

@@ -47,7 +47,7 @@ func eventSourcedSnapshotCases() []suite.Case {
 				out, err := s.Recv(s.ctx)
 				s.t.Check(err, suite.Failure{Expected: "a reply"})
 				want := esReply(s.last, esState("ABCDE"), esEvents("A", "B", "C", "D", "E"), esSnapshot("ABCDE"))
-				got := normalise(out)
+				got := Normalise(out)
 				effects := got.GetReply().GetSideEffects()
 				if got.GetReply() != nil {
 					got.GetReply().SideEffects = nil

@@ -90,7 +90,7 @@ func (s *esStream) compare(want *protocol.EventSourcedReply) error {
 	if err != nil {
 		return expecting(err, trace.Text(message))
 	}
-	return trace.Compare(s.Where(), message, normalise(got))
+	return trace.Compare(s.Where(), message, Normalise(got))
 }
 
 // expecting makes a failed wait for a message say which message was awaited.

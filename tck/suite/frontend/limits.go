@@ -64,7 +64,7 @@ func limitCases() []suite.Case {
 				padding(t, command, func(md *cloudstate.Metadata) { command.Metadata = md })
 				got, err := dial(ctx, t).HandleUnary(ctx, command)
 				t.Check(err, suite.Failure{Expected: "a reply"})
-				t.Equal(actReplied("A"), normalise(got), suite.Failure{})
+				t.Equal(actReplied("A"), Normalise(got), suite.Failure{})
 			},
 		},
 		esFree("large-state", "an event and a state of 512 KiB are passed on whole", requires("ES-18", "ES-10"),

@@ -8,9 +8,9 @@ import (
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
 
-// normalise returns a copy of an answer without what the specification leaves to the library: metadata, the status code of a
+// Normalise returns a copy of an answer without what the specification leaves to the library: metadata, the status code of a
 // failure, and the choice among equal encodings of a message inside an Any.
-func normalise[M proto.Message](m M) M {
+func Normalise[M proto.Message](m M) M {
 	out := proto.CloneOf(m)
 	normaliseMessage(out.ProtoReflect())
 	return out

@@ -64,7 +64,7 @@ func failureKeepsNoState(ctx context.Context, t *suite.T) {
 		action.GetFailure().Restart = out.GetReply().GetClientAction().GetFailure().GetRestart()
 		t.Equal(&protocol.ValueEntityStreamOut{Message: &protocol.ValueEntityStreamOut_Reply{
 			Reply: &protocol.ValueEntityReply{CommandId: v.last, ClientAction: action},
-		}}, normalise(out), suite.Failure{
+		}}, Normalise(out), suite.Failure{
 			Requirement: "VE-41", Remedy: "a failure comes without state action and side effects",
 		})
 		if action.GetFailure().GetRestart() {

@@ -83,7 +83,7 @@ func (v *veStream) expect(requirement string, action *cloudstate.ClientAction, p
 	if err != nil {
 		v.t.Check(expecting(err, trace.Text(message)), suite.Failure{Requirement: requirement})
 	}
-	v.t.Check(trace.Compare(v.Where(), message, normalise(got)), suite.Failure{Requirement: requirement})
+	v.t.Check(trace.Compare(v.Where(), message, Normalise(got)), suite.Failure{Requirement: requirement})
 }
 
 // reads sends a command that changes nothing and expects this state in the reply, and no state action.
