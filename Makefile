@@ -31,6 +31,8 @@ export DISTURBANCES SEEDS
 # What befalls the pair while `make tck-stores` judges it: ENVIRONMENT=kills.
 ENVIRONMENT ?=
 export ENVIRONMENT
+# Arguments of `make matrix`: make matrix MATRIX="--resume"
+MATRIX ?=
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -73,7 +75,7 @@ cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, mutants
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, a small matrix, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
@@ -83,6 +85,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh tck-check $(MAKE) tck-check
 	@ci/timed.sh tck-faults $(MAKE) tck-faults
 	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres FOCUS=es,ve,sto
+	@ci/timed.sh matrix-check $(MAKE) matrix-check
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
@@ -101,6 +104,20 @@ tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each st
 .PHONY: tck-faults
 tck-faults: build ## Run the TCK's storms on our own parts in ENVIRONMENTS (kills, lossy links, tiny passivation), DISTURBANCES (12) a case; reports in out/tck-faults
 	@ci/tck-faults.sh $(ENVIRONMENTS)
+
+.PHONY: matrix
+matrix: build test-containers ## Judge Go, Java, Node and Python functions behind the proxy on four stores, all in containers; report in out/matrix. MATRIX="--resume --only store=memory"
+	@ci/images.sh
+	bin/cloudstate-tck matrix --config tck.yaml --out out/matrix $(MATRIX)
+
+.PHONY: matrix-check
+matrix-check: build databases foreign-java ## Judge a small matrix of programs of this machine, pairwise, without containers; report in out/matrix-check
+	@ci/matrix/check.sh
+
+.PHONY: test-containers
+test-containers: ## Test how targets run in containers, on a real Docker engine, which is started if none runs
+	@ci/docker.sh start
+	go test -race -tags docker ./tck/target/container
 
 .PHONY: tck-stores
 tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres FOCUS=sto
