@@ -106,12 +106,11 @@ tck-faults: build ## Run the TCK's storms on our own parts in ENVIRONMENTS (kill
 	@ci/tck-faults.sh $(ENVIRONMENTS)
 
 .PHONY: matrix
-matrix: build test-containers ## Judge Go, Java, Node and Python functions behind the proxy on four stores, all in containers; report in out/matrix. MATRIX="--resume --only store=memory"
-	@ci/images.sh
-	bin/cloudstate-tck matrix --config tck.yaml --out out/matrix $(MATRIX)
+matrix: build test-containers ## Judge Go, Java, Node and Python functions behind the proxy on four stores, all in containers; out/matrix/site has the reports. MATRIX=--resume goes on where one ended
+	@ci/matrix/all.sh $(MATRIX)
 
 .PHONY: matrix-check
-matrix-check: build databases foreign-java ## Judge a small matrix of programs of this machine, pairwise, without containers; report in out/matrix-check
+matrix-check: build databases foreign-java foreign-node foreign-python ## Judge a small matrix of programs of this machine, pairwise, without containers; report in out/matrix-check
 	@ci/matrix/check.sh
 
 .PHONY: test-containers
