@@ -35,6 +35,8 @@ export DISTURBANCES SEEDS
 # What befalls the pair while `make tck-stores` judges it: ENVIRONMENT=kills.
 ENVIRONMENT ?=
 export ENVIRONMENT
+# Arguments of `make matrix`: make matrix MATRIX="--resume"
+MATRIX ?=
 # Which packages `make unit` tests. Narrow it while you work: make unit PKG=./tck/...
 PKG ?= ./...
 
@@ -77,7 +79,7 @@ cassandra: databases ## Run a Cassandra of your own and print its address; Ctrl-
 ##@ Check
 
 .PHONY: test
-test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, the protocol fuzzer, mutants
+test: ## Everything that CI runs: lint, generated code, vet, import rules, the cases against SPEC.md, all tests with the race detector, the TCK on our own parts, under faults and on PostgreSQL, a small matrix, the protocol fuzzer, mutants
 	@ci/timed.sh setup $(MAKE) setup
 	@ci/timed.sh lint $(MAKE) lint
 	@ci/timed.sh check-generated $(MAKE) check-generated
@@ -88,6 +90,7 @@ test: ## Everything that CI runs: lint, generated code, vet, import rules, the c
 	@ci/timed.sh tck-faults $(MAKE) tck-faults
 	@ci/timed.sh fuzz-check $(MAKE) fuzz-check
 	@ci/timed.sh tck-postgres $(MAKE) tck-stores STORES=postgres FOCUS=es,ve,sto
+	@ci/timed.sh matrix-check $(MAKE) matrix-check
 	@ci/timed.sh mutants $(MAKE) mutants
 
 .PHONY: unit
@@ -106,6 +109,19 @@ tck-check: build ## Run the TCK on our own parts TCK_RUNS (3) times over each st
 .PHONY: tck-faults
 tck-faults: build ## Run the TCK's storms on our own parts in ENVIRONMENTS (kills, lossy links, tiny passivation), DISTURBANCES (12) a case; reports in out/tck-faults
 	@ci/tck-faults.sh $(ENVIRONMENTS)
+
+.PHONY: matrix
+matrix: build test-containers ## Judge Go, Java, Node and Python functions behind the proxy on four stores, all in containers; out/matrix/site has the reports. MATRIX=--resume goes on where one ended
+	@ci/matrix/all.sh $(MATRIX)
+
+.PHONY: matrix-check
+matrix-check: build databases foreign-java foreign-node foreign-python ## Judge a small matrix of programs of this machine, pairwise, without containers; report in out/matrix-check
+	@ci/matrix/check.sh
+
+.PHONY: test-containers
+test-containers: ## Test how targets run in containers, on a real Docker engine, which is started if none runs
+	@ci/docker.sh start
+	go test -race -tags docker ./tck/target/container
 
 .PHONY: tck-stores
 tck-stores: build databases ## Run the TCK on our own parts over each store, on a real PostgreSQL and Cassandra; reports in out/tck-stores. STORES=postgres FOCUS=sto

@@ -14,15 +14,15 @@ import (
 	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/report"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
-	"github.com/stateful-serverless/cloudstate/tck/target"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
 // runCommand is `cloudstate-tck run`.
 type runCommand struct {
-	Proxy    string `placeholder:"TARGET" help:"The proxy to judge: builtin:reference, exec:<command line> (run by sh, told by the environment where to listen), or addr:<host:port>."`
-	Frontend string `placeholder:"TARGET" help:"The frontend to judge, serving the TCK's model: builtin:go, exec:<command line>, or addr:<host:port>."`
-	Store    string `placeholder:"NAME" help:"The store that the proxy is started with (CLOUDSTATE_STORE), such as memory, embedded, postgres or cassandra. What it needs besides, such as where the database is, comes from the environment; directory and namespace are new for each proxy."`
+	Config   string `placeholder:"FILE" help:"A tck.yaml that declares targets: --proxy, --frontend and --store then may be names of it."`
+	Proxy    string `placeholder:"TARGET" help:"The proxy to judge: builtin:reference, exec:<command line> (run by sh, told by the environment where to listen), addr:<host:port>, image:<name>, dockerfile:<path>, or a name in --config."`
+	Frontend string `placeholder:"TARGET" help:"The frontend to judge, serving the TCK's model: builtin:go, exec:<command line>, addr:<host:port>, image:<name>, dockerfile:<path>, or a name in --config."`
+	Store    string `placeholder:"NAME" help:"A store that --config declares, or the store that the proxy is started with (CLOUDSTATE_STORE), such as memory, embedded, postgres or cassandra. What it needs besides, such as where the database is, comes from the environment; directory and namespace are new for each proxy."`
 
 	StoreAway     string `placeholder:"COMMAND" help:"Shell command that makes the store unreachable, for the profile remote-store. Goes with --store-back."`
 	StoreBack     string `placeholder:"COMMAND" help:"Shell command that brings it back, and returns when it can be reached."`
@@ -35,7 +35,7 @@ type runCommand struct {
 	Label string   `placeholder:"EXPR" help:"Only cases whose labels match, such as 'es && must'. Labels: kind, area, profile, party, level; see cloudstate-tck list."`
 	Focus []string `placeholder:"ID" help:"Only these cases: a case id (with * as wildcard), the first parts of one, or a requirement id. May be repeated."`
 
-	ExpectedFailures      string        `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run."`
+	ExpectedFailures      []string      `placeholder:"FILE" help:"YAML list of failures that are expected, each with case (or requirement) and reason. One that passes breaks the run. May be repeated."`
 	WriteExpectedFailures string        `placeholder:"FILE" help:"Afterwards bring this expected-failures file up to date: what fails is added with a reason to fill in, what passes goes."`
 	Out                   string        `placeholder:"DIR" help:"Write report.json, report.xml (JUnit), report.html, summary.md and badge.svg here."`
 	MostRuns              int           `name:"repeat-until-verdict" default:"1" placeholder:"N" help:"Run a case that did not pass again, until one verdict came twice or it ran N times (${default}). One that passed and failed is flaky, which counts as broken."`
@@ -128,24 +128,22 @@ func (c *runCommand) config() (engine.Config, error) {
 	for _, kind := range c.Suite {
 		config.Selection.Suites = append(config.Selection.Suites, suite.Kind(kind))
 	}
-	if c.Proxy != "" {
-		if config.Proxy, err = target.Parse(target.Proxy, c.Proxy); err != nil {
-			return config, err
-		}
+	expected := c.ExpectedFailures
+	declared, err := c.targets(&config)
+	if err != nil {
+		return config, err
 	}
-	if c.Frontend != "" {
-		if config.Frontend, err = target.Parse(target.Frontend, c.Frontend); err != nil {
-			return config, err
-		}
-	}
-	if c.ExpectedFailures != "" {
-		text, err := os.ReadFile(filepath.Clean(c.ExpectedFailures))
+	expected = append(expected, declared...)
+	for _, path := range expected {
+		text, err := os.ReadFile(filepath.Clean(path))
 		if err != nil {
 			return config, fmt.Errorf("--expected-failures: %w", err)
 		}
-		if config.Announced, err = verdict.ParseAnnounced(c.ExpectedFailures, text, catalogue, config.Cases); err != nil {
+		announced, err := verdict.ParseAnnounced(path, text, catalogue, config.Cases)
+		if err != nil {
 			return config, err
 		}
+		config.Announced = append(config.Announced, announced...)
 	}
 	return config, nil
 }

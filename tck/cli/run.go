@@ -29,6 +29,7 @@ type Stdio struct{ Out, Err io.Writer }
 type commands struct {
 	Run          runCommand          `cmd:"" help:"Judge a proxy, a frontend (support library), or both, and write a report."`
 	Fuzz         fuzzCommand         `cmd:"" help:"Hold made-up and broken conversations with a proxy or a frontend, and shorten what makes it fail."`
+	Matrix       matrixCommand       `cmd:"" help:"Judge the combinations of proxies, frontends, stores and environments that a tck.yaml declares."`
 	List         listCommand         `cmd:"" help:"List the cases."`
 	Environments environmentsCommand `cmd:"" help:"List the environments: what may befall a pair while it is judged."`
 	Explain      explainCommand      `cmd:"" help:"Explain a requirement or a case: its text, whom it binds, and what proves it."`
@@ -52,6 +53,7 @@ Examples:
   cloudstate-tck run --frontend 'exec:java -jar model.jar' --expected-failures known.yaml
   cloudstate-tck run --frontend addr:127.0.0.1:8080 --label es --watch
   cloudstate-tck fuzz --frontend builtin:go --conversations 100000
+  cloudstate-tck matrix --config tck.yaml --out out/matrix
   cloudstate-tck explain ES-20
   cloudstate-tck compare out/yesterday out/today
   cloudstate-tck record --listen 127.0.0.1:8080 --function 127.0.0.1:8081 --out cart.trace

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,16 +30,17 @@ type live interface {
 // builder makes targets that are not started yet.
 type builder struct {
 	config Config
-	data   string // a directory of this run's own
-	run    string // a name of this run's own, for databases that outlive it
+	data   string   // a directory of this run's own
+	store  []string // what proxies are told of the store's server
+	run    string   // a name of this run's own, for databases that outlive it
 	made   atomic.Int64
 
 	mu   sync.Mutex
 	free []string // namespaces that may be used again
 }
 
-func newBuilder(config Config, data string) *builder {
-	return &builder{config: config, data: data, run: strings.ToLower(rand.Text()[:12])}
+func newBuilder(config Config, data string, store []string) *builder {
+	return &builder{config: config, data: data, store: store, run: strings.ToLower(rand.Text()[:12])}
 }
 
 // room returns what keeps one proxy's state apart from every other's: a directory, and a name that is valid in any database. Both
@@ -74,41 +77,36 @@ func kitInfo() *cloudstate.ProxyInfo {
 }
 
 // frontend returns the user function under judgement.
-func (b *builder) frontend() (*suite.FrontendTarget, live, error) {
+func (b *builder) frontend(ctx context.Context) (*suite.FrontendTarget, live, error) {
 	ref := b.config.Frontend
 	if !ref.Starts() {
-		remote := &target.Remote{Ref: ref, Probe: discovers(ref.Value)}
+		probe := discovers(ref.Value)
+		remote := &target.Remote{Ref: ref, Probe: probe}
 		return &suite.FrontendTarget{Process: remote, Address: ref.Value}, remote, nil
 	}
-	port, err := target.FreePort()
+	at, err := findPlace(ref)
 	if err != nil {
 		return nil, nil, err
 	}
-	address := target.Loopback(port)
-	process, err := target.New(target.Config{
-		Ref:   ref,
-		Env:   []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port)},
-		Probe: func() target.Probe { return discovers(address) },
+	process, err := launchable(ctx, launch{
+		ref: ref, place: at, env: []string{"HOST=" + at.host, "PORT=" + strconv.Itoa(at.port)}, facts: at.facts(),
+		http: at.address, probe: func() target.Probe { return discovers(at.address) },
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return &suite.FrontendTarget{Process: process, Address: address}, process, nil
+	return &suite.FrontendTarget{Process: process, Address: at.address}, process, nil
 }
 
-// proxy returns the proxy under judgement, told to find its user function at functionPort of 127.0.0.1. recorder is where that user
-// function's calls are recorded: a discover seen there is half of the proxy's readiness. settings are added to its environment.
-func (b *builder) proxy(functionPort int, recorder *trace.Recorder, settings ...string) (proxy *suite.ProxyTarget, process live, namespace string, err error) {
+// proxy returns the proxy under judgement, told to find its user function at function. recorder is where that user function's calls are recorded: a
+// discover seen there is half of the proxy's readiness. settings are added to its environment.
+func (b *builder) proxy(ctx context.Context, function string, recorder *trace.Recorder, settings ...string) (proxy *suite.ProxyTarget, process live, namespace string, err error) {
 	ref := b.config.Proxy
 	if !ref.Starts() {
 		remote := &target.Remote{Ref: ref, Probe: ready(ref.Value, recorder, 0)}
 		return &suite.ProxyTarget{Process: remote, Address: ref.Value, Management: b.config.Management}, remote, "", nil
 	}
-	port, err := target.FreePort()
-	if err != nil {
-		return nil, nil, "", err
-	}
-	management, err := target.FreePort()
+	at, err := findPlace(ref)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -116,26 +114,33 @@ func (b *builder) proxy(functionPort int, recorder *trace.Recorder, settings ...
 	if err != nil {
 		return nil, nil, "", err
 	}
+	functionHost, functionPort, err := net.SplitHostPort(function)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	inside := inside(ref, data)
 	env := []string{
-		"USER_FUNCTION_HOST=127.0.0.1", "USER_FUNCTION_PORT=" + strconv.Itoa(functionPort),
-		"HTTP_HOST=127.0.0.1", "HTTP_PORT=" + strconv.Itoa(port),
-		"MANAGEMENT_HOST=127.0.0.1", "MANAGEMENT_PORT=" + strconv.Itoa(management),
-		"CLOUDSTATE_DATA_DIR=" + data, "CLOUDSTATE_STORE_NAMESPACE=" + namespace,
+		"USER_FUNCTION_HOST=" + functionHost, "USER_FUNCTION_PORT=" + functionPort,
+		"HTTP_HOST=" + at.host, "HTTP_PORT=" + strconv.Itoa(at.port),
+		"MANAGEMENT_HOST=" + at.host, "MANAGEMENT_PORT=" + strconv.Itoa(at.managementPort),
+		"CLOUDSTATE_DATA_DIR=" + inside, "CLOUDSTATE_STORE_NAMESPACE=" + namespace,
 		"CLOUDSTATE_CRASH_POINT=none", // shows which proxies have crash points (OPS-22)
 	}
 	if b.config.Store != "" {
 		env = append(env, "CLOUDSTATE_STORE="+b.config.Store)
 	}
-	address := target.Loopback(port)
-	started, err := target.New(target.Config{
-		Ref:   ref,
-		Env:   append(env, settings...),
-		Probe: func() target.Probe { return ready(address, recorder, lastSeq(recorder)) },
+	facts := at.facts()
+	facts["FunctionHost"], facts["FunctionPort"] = functionHost, functionPort
+	facts["DataDir"], facts["Namespace"] = inside, namespace
+	facts["ManagementPort"] = strconv.Itoa(at.managementPort)
+	started, err := launchable(ctx, launch{
+		ref: ref, place: at, env: slices.Concat(env, b.store, settings), facts: facts, data: data,
+		http: at.management, probe: func() target.Probe { return ready(at.address, recorder, lastSeq(recorder)) },
 	})
 	if err != nil {
 		return nil, nil, "", err
 	}
-	return &suite.ProxyTarget{Process: started, Address: address, Management: target.Loopback(management)}, started, namespace, nil
+	return &suite.ProxyTarget{Process: started, Address: at.address, Management: at.management}, started, namespace, nil
 }
 
 // discovers is ready when the user function at address answers discover.

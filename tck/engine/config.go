@@ -29,6 +29,10 @@ type Config struct {
 	Proxy, Frontend target.Ref
 	// Store is passed to a proxy that the kit starts (CLOUDSTATE_STORE). "" leaves the choice to the proxy, and counts as not durable.
 	Store string
+	// StoreServer is the server that the store needs, when the kit is to start it or knows where it is; nil when whoever runs the kit has seen to it.
+	StoreServer *StoreServer
+	// StoreCapabilities are what is declared of the store.
+	StoreCapabilities target.Capabilities
 	// StoreAway and StoreBack are shell commands that make the store unreachable for every proxy of the run and reachable again; both or none. With
 	// them the profile remote-store is claimed. The second returns when the store can be reached.
 	StoreAway, StoreBack string
@@ -71,6 +75,17 @@ type Config struct {
 	Events Events
 	// Conversation, when set, gets what was recorded of each case that ran, with its verdict and when it began, from one goroutine at a time.
 	Conversation func(c verdict.Case, began time.Time, messages []trace.Message)
+}
+
+// StoreServer is a database server and what is told of it. Values are templates over Host and Port, where clients reach it, Match, the named groups of the log
+// line by which it was ready, and, for the commands, Pid or Container.
+type StoreServer struct {
+	// Ref says how it is started; an address is only awaited, and a builtin needs no server.
+	Ref target.Ref
+	// ProxyEnvironment is added to the environment of every proxy.
+	ProxyEnvironment map[string]string
+	// Away and Back become [Config.StoreAway] and StoreBack when the server is up.
+	Away, Back string
 }
 
 // Events is told what happens during a run.

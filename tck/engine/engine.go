@@ -14,6 +14,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/spec"
 	"github.com/stateful-serverless/cloudstate/tck/environment"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
@@ -31,6 +32,9 @@ type run struct {
 	results map[string]verdict.Case
 	faults  []string
 	store   *store // nil when it cannot be taken away
+
+	server    live   // the store's, when the kit started it
+	storeDown string // why no proxy can be started
 }
 
 // Run judges config's targets and returns the report. The error says that nothing could be judged because of what was asked for; everything that
@@ -48,11 +52,16 @@ func Run(ctx context.Context, config Config) (*verdict.Report, error) {
 	defer os.RemoveAll(data) //nolint:errcheck // a leftover in the temporary directory is not worth failing a run
 	started := time.Now()
 	r := &run{
-		config: config, builder: newBuilder(config, data), name: name(config),
+		config: config, name: name(config),
 		nonce: strconv.FormatUint(rand.Uint64N(1<<32), 36), rigs: map[suite.Kind]*rig{}, results: map[string]verdict.Case{},
 	}
 	defer r.close(ctx)
-	r.store = newStore(config)
+	var storeEnv []string
+	if config.StoreServer != nil && needsProxy(config, wanted) {
+		storeEnv = r.startServer(ctx)
+	}
+	r.builder = newBuilder(r.config, data, storeEnv)
+	r.store = newStore(r.config)
 	r.bringUp(ctx, wanted)
 	var steps []Step
 	partial := false
@@ -130,10 +139,15 @@ func (r *run) bringUp(ctx context.Context, wanted func(suite.Case) string) {
 	}
 	hasProxy, hasFrontend := !c.Proxy.IsZero(), !c.Frontend.IsZero()
 	if hasFrontend && (needed(suite.Frontend) || needed(suite.Pair)) {
-		r.add(ctx, suite.Frontend, "frontend "+c.Frontend.String(), func() (*rig, error) { return r.builder.frontendRig(nil, nil) })
+		r.add(ctx, suite.Frontend, "frontend "+c.Frontend.String(), func() (*rig, error) { return r.builder.frontendRig(ctx, nil, nil) })
+	}
+	if r.storeDown != "" {
+		r.rigs[suite.Proxy], r.rigs[suite.Pair] = &rig{down: r.storeDown}, &rig{down: r.storeDown}
+		r.learn()
+		return
 	}
 	if hasProxy && needed(suite.Proxy) {
-		r.add(ctx, suite.Proxy, "proxy "+c.Proxy.String(), func() (*rig, error) { return r.builder.proxyRig(false) })
+		r.add(ctx, suite.Proxy, "proxy "+c.Proxy.String(), func() (*rig, error) { return r.builder.proxyRig(ctx, false) })
 	}
 	if !hasProxy || !hasFrontend || !needed(suite.Pair) {
 		r.learn()
@@ -146,7 +160,7 @@ func (r *run) bringUp(ctx context.Context, wanted func(suite.Case) string) {
 	case !c.Proxy.Starts() && r.rigs[suite.Proxy] != nil:
 		r.rigs[suite.Pair] = &rig{down: "a proxy that is an address faces one user function at a time: judge the pair in a run of its own, with --suite pair"}
 	default:
-		r.add(ctx, suite.Pair, "pair "+r.name, func() (*rig, error) { return r.builder.pairRig(front.frontend, front.parts[0]) })
+		r.add(ctx, suite.Pair, "pair "+r.name, func() (*rig, error) { return r.builder.pairRig(ctx, front.frontend, front.parts[0]) })
 	}
 	r.learn()
 }
@@ -176,6 +190,7 @@ func (r *run) learn() {
 		storeControl: r.store != nil && !r.config.Proxy.IsZero(),
 		management:   r.config.Proxy.Starts() || r.config.Management != "",
 		proxyStarts:  r.config.Proxy.Starts(), frontStarts: r.config.Frontend.Starts(),
+		hostPorts: !bridged(r.config.Proxy),
 	}
 	for _, kind := range []suite.Kind{suite.Frontend, suite.Proxy, suite.Pair} {
 		made := r.rigs[kind]
@@ -193,6 +208,29 @@ func (r *run) learn() {
 		for _, entity := range made.frontend.Spec.GetEntities() {
 			r.can.frontendTypes = append(r.can.frontendTypes, entity.GetEntityType())
 			r.can.services = append(r.can.services, entity.GetServiceName())
+		}
+	}
+	r.hold()
+}
+
+// hold holds what the targets say of themselves against what was declared of them.
+func (r *run) hold() {
+	proxy, frontend, store := r.config.Proxy.Settings().Capabilities, r.config.Frontend.Settings().Capabilities, r.config.StoreCapabilities
+	r.can = r.can.without(spec.Proxy, slices.Concat(proxy.Lacks, store.Lacks)).without(spec.Frontend, frontend.Lacks)
+	claims := r.can.claims(!r.config.Proxy.IsZero(), !r.config.Frontend.IsZero())
+	for _, party := range []struct {
+		name     spec.Party
+		ref      target.Ref
+		profiles []string
+		known    bool
+	}{
+		{spec.Proxy, r.config.Proxy, slices.Concat(proxy.Has, store.Has), r.can.proxyTypes != nil},
+		{spec.Frontend, r.config.Frontend, frontend.Has, r.can.frontendTypes != nil},
+	} {
+		for _, profile := range party.profiles {
+			if party.known && !claims[party.name][profile] {
+				r.faults = append(r.faults, fmt.Sprintf("%s is declared to have %s, but does not claim it", party.ref, profile))
+			}
 		}
 	}
 }
@@ -277,11 +315,16 @@ func (r *run) target() verdict.Target {
 	return t
 }
 
-// close ends the rigs, those that call others first.
+// close ends the rigs, those that call others first, and then the store's server.
 func (r *run) close(ctx context.Context) {
 	for _, kind := range []suite.Kind{suite.Pair, suite.Proxy, suite.Frontend} {
 		if made := r.rigs[kind]; made != nil {
 			made.close(ctx, false)
 		}
+	}
+	if r.server != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		r.server.Close(ctx)
 	}
 }

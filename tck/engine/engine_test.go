@@ -223,8 +223,8 @@ func TestPairIsRecorded(t *testing.T) {
 }
 
 func TestAddressesCannotBeRestarted(t *testing.T) {
-	b := newBuilder(config(), t.TempDir())
-	front, process, err := b.frontend()
+	b := newBuilder(config(), t.TempDir(), nil)
+	front, process, err := b.frontend(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestEachProxyHasARoomOfItsOwn(t *testing.T) {
 	valid := regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 	seen := map[string]bool{}
 	for range 3 {
-		b := newBuilder(config(), t.TempDir())
+		b := newBuilder(config(), t.TempDir(), nil)
 		b.made.Store(1 << 40)
 		for range 3 {
 			dir, namespace, err := b.room()

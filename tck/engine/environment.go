@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func inapplicable(c Config) string {
 
 // addRelay puts the interceptor between proxy and user function, in an environment with links behind one of them, and a link in front of the store if it is known
 // where that is.
-func (r *rig) addRelay(b *builder) error {
+func (r *rig) addRelay(ctx context.Context, b *builder) error {
 	e, listen := b.config.Environment, r.functionAddr
 	if e.Links {
 		listen = anyPort
@@ -73,7 +74,11 @@ func (r *rig) addRelay(b *builder) error {
 	}
 	r.links = map[environment.Hop]*environment.Link{}
 	if b.config.StoreAddress != "" {
-		if err := r.addLink(environment.Store, anyPort, b.config.StoreAddress); err != nil {
+		host, err := kitHost(ctx, b.config.Proxy)
+		if err != nil {
+			return err
+		}
+		if err := r.addLink(environment.Store, net.JoinHostPort(host, "0"), b.config.StoreAddress); err != nil {
 			return err
 		}
 	}
@@ -89,14 +94,14 @@ func (r *rig) addLink(hop environment.Hop, listen, to string) error {
 	return nil
 }
 
-// storeSettings are the kit's environment variables that say where the store is, with the link's address.
+// storeSettings are the kit's environment variables, and what is declared of the store, that say where the store is, with the link's address.
 func (r *rig) storeSettings(b *builder) []string {
 	link := r.links[environment.Store]
 	if link == nil {
 		return nil
 	}
 	var settings []string
-	for _, setting := range os.Environ() {
+	for _, setting := range slices.Concat(os.Environ(), b.store) {
 		if strings.Contains(setting, b.config.StoreAddress) {
 			settings = append(settings, strings.ReplaceAll(setting, b.config.StoreAddress, link.Address()))
 		}

@@ -118,8 +118,8 @@ func TestAnEnvironmentThatCannotBeHad(t *testing.T) {
 
 // TestTinyPassivation: the proxy is told that every entity passivates soon.
 func TestTinyPassivation(t *testing.T) {
-	b := newBuilder(in(t, "tiny-passivation").withDefaults(), t.TempDir())
-	r, err := b.pairRig(nil, nil)
+	b := newBuilder(in(t, "tiny-passivation").withDefaults(), t.TempDir(), nil)
+	r, err := b.pairRig(t.Context(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +154,8 @@ func TestTheLinkToTheStore(t *testing.T) {
 	t.Setenv("TCK_TEST_STORE_URL", "db://user@"+store+"/x")
 	c := in(t, "lossy-links").withDefaults()
 	c.StoreAddress = store
-	b := newBuilder(c, t.TempDir())
-	r, err := b.pairRig(nil, nil)
+	b := newBuilder(c, t.TempDir(), nil)
+	r, err := b.pairRig(t.Context(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

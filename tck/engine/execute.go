@@ -23,7 +23,7 @@ func (r *run) execute(ctx context.Context, c suite.Case, number, attempt int) ve
 	rig := r.rigs[c.Kind]
 	if c.OwnTarget {
 		var err error
-		if rig, err = r.own(c.Kind); rig != nil {
+		if rig, err = r.own(ctx, c.Kind); rig != nil {
 			defer rig.close(ctx, true)
 		}
 		if err != nil {
@@ -111,14 +111,14 @@ func settle(result *verdict.Case, outcome suite.Outcome, crash string, c suite.C
 }
 
 // own makes targets for one case alone; they are not started.
-func (r *run) own(kind suite.Kind) (*rig, error) {
+func (r *run) own(ctx context.Context, kind suite.Kind) (*rig, error) {
 	switch kind {
 	case suite.Frontend:
-		return r.builder.frontendRig(nil, nil)
+		return r.builder.frontendRig(ctx, nil, nil)
 	case suite.Proxy:
-		return r.builder.proxyRig(true)
+		return r.builder.proxyRig(ctx, true)
 	default:
-		return r.builder.pairRig(nil, nil)
+		return r.builder.pairRig(ctx, nil, nil)
 	}
 }
 

@@ -97,6 +97,7 @@ func fakeProxy(ctx context.Context) {
 	must(err)
 	say("store", os.Getenv("CLOUDSTATE_STORE"))
 	say("namespace", os.Getenv("CLOUDSTATE_STORE_NAMESPACE"))
+	say("url", os.Getenv("FAKE_URL"))
 	server := grpc.NewServer(grpc.ForceServerCodecV2(wire.Codec{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 		var frame wire.Frame
 		if err := stream.RecvMsg(&frame); err != nil {

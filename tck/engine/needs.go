@@ -32,6 +32,7 @@ type declared struct {
 	storeControl  bool
 	proxyStarts   bool // the kit starts the proxy
 	frontStarts   bool // the kit starts the frontend
+	hostPorts     bool // the proxy listens on ports of this machine
 }
 
 // unmet returns the verdict on a case that cannot be run for what the target does not declare, and why; "" when it can.
@@ -54,6 +55,10 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 		case need == suite.NeedFrontendProcess:
 			if wantsFrontend && !d.frontStarts {
 				return verdict.NotRun, "the case must start and stop the frontend, which the kit was given as an address; use exec: or builtin:"
+			}
+		case need == suite.NeedHostPorts:
+			if !d.hostPorts {
+				return verdict.NotRun, "the proxy is in a container with an address of its own, whose ports the kit cannot take; declare it with network: host"
 			}
 		case need == suite.NeedDurableStore:
 			if !d.durable {
@@ -85,6 +90,24 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 		}
 	}
 	return "", ""
+}
+
+// without returns d without what is declared not to be judged of a party.
+func (d declared) without(party spec.Party, lacks []string) declared {
+	lacking := func(profile string) bool { return slices.Contains(lacks, profile) }
+	left := func(types []string) []string {
+		return slices.DeleteFunc(slices.Clone(types), func(t string) bool { return lacking(profiles[t]) })
+	}
+	if party == spec.Frontend {
+		d.frontendTypes = left(d.frontendTypes)
+		return d
+	}
+	d.proxyTypes = left(d.proxyTypes)
+	d.extensions = slices.DeleteFunc(slices.Clone(d.extensions), lacking)
+	d.durable = d.durable && !lacking("durable")
+	d.management = d.management && !lacking("management")
+	d.storeControl = d.storeControl && !lacking("remote-store")
+	return d
 }
 
 // claims says which profiles the judged parties claim.

@@ -34,6 +34,7 @@ func TestNeeds(t *testing.T) {
 		{suite.Proxy, suite.NeedProxyProcess, ""},
 		{suite.Pair, suite.NeedFrontendProcess, verdict.NotRun},
 		{suite.Proxy, suite.NeedFrontendProcess, ""}, // it has no frontend to stop
+		{suite.Proxy, suite.NeedHostPorts, verdict.NotRun},
 		{suite.Proxy, "process:shop", verdict.Error},
 	} {
 		got, why := can.unmet(suite.Case{Kind: tt.kind, Needs: []string{tt.need}})

@@ -42,11 +42,11 @@ type rig struct {
 }
 
 // frontendRig is for frontend cases. The frontend is the shared one when given.
-func (b *builder) frontendRig(front *suite.FrontendTarget, process live) (*rig, error) {
+func (b *builder) frontendRig(ctx context.Context, front *suite.FrontendTarget, process live) (*rig, error) {
 	r := &rig{recorder: trace.NewRecorder(traceLimit), frontend: front, parts: []live{process}}
 	if front == nil {
 		var err error
-		if r.frontend, process, err = b.frontend(); err != nil {
+		if r.frontend, process, err = b.frontend(ctx); err != nil {
 			return nil, err
 		}
 		r.parts, r.owned = []live{process}, []live{process}
@@ -55,13 +55,13 @@ func (b *builder) frontendRig(front *suite.FrontendTarget, process live) (*rig, 
 }
 
 // proxyRig is for proxy cases: a proxy, and either the shared mock function or a place for the case's own.
-func (b *builder) proxyRig(own bool) (*rig, error) {
+func (b *builder) proxyRig(ctx context.Context, own bool) (*rig, error) {
 	r := &rig{recorder: trace.NewRecorder(traceLimit)}
-	port, err := b.functionPort()
+	address, err := b.functionAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.functionAddr = target.Loopback(port)
+	r.functionAddr = address
 	if !own {
 		config := suite.ModelFunction()
 		config.Recorder = r.recorder
@@ -71,31 +71,31 @@ func (b *builder) proxyRig(own bool) (*rig, error) {
 			return nil, err
 		}
 	}
-	return r, r.addProxy(b, port)
+	return r, r.addProxy(ctx, b)
 }
 
 // pairRig is for pair cases: the proxy, the frontend (shared when given), and the relay between them.
-func (b *builder) pairRig(front *suite.FrontendTarget, process live) (*rig, error) {
-	r, err := b.frontendRig(front, process)
+func (b *builder) pairRig(ctx context.Context, front *suite.FrontendTarget, process live) (*rig, error) {
+	r, err := b.frontendRig(ctx, front, process)
 	if err != nil {
 		return nil, err
 	}
-	port, err := b.functionPort()
+	address, err := b.functionAddress(ctx)
 	if err != nil {
 		return r, err
 	}
-	r.functionAddr = target.Loopback(port)
-	if err := r.addRelay(b); err != nil {
+	r.functionAddr = address
+	if err := r.addRelay(ctx, b); err != nil {
 		return r, err
 	}
-	if err := r.addProxy(b, port); err != nil {
+	if err := r.addProxy(ctx, b); err != nil {
 		return r, err
 	}
 	return r, r.addDriver(b)
 }
 
-func (r *rig) addProxy(b *builder, functionPort int) error {
-	proxy, process, namespace, err := b.proxy(functionPort, r.recorder, r.storeSettings(b)...)
+func (r *rig) addProxy(ctx context.Context, b *builder) error {
+	proxy, process, namespace, err := b.proxy(ctx, r.functionAddr, r.recorder, r.storeSettings(b)...)
 	if err != nil {
 		return err
 	}
@@ -107,16 +107,22 @@ func (r *rig) addProxy(b *builder, functionPort int) error {
 	return nil
 }
 
-// functionPort returns where the kit serves what a proxy takes for its user function.
-func (b *builder) functionPort() (int, error) {
+// functionAddress returns where the kit serves what a proxy takes for its user function: where the proxy can reach it.
+func (b *builder) functionAddress(ctx context.Context) (string, error) {
 	if b.config.Proxy.Starts() {
-		return target.FreePort()
+		host, err := kitHost(ctx, b.config.Proxy)
+		if err != nil {
+			return "", err
+		}
+		port, err := target.FreePort()
+		return net.JoinHostPort(host, strconv.Itoa(port)), err
 	}
 	_, text, err := net.SplitHostPort(b.config.FunctionAddress)
 	if err != nil {
-		return 0, fmt.Errorf("--function-address %q: %w; a proxy that is an address needs host:port of the user function that it was configured with", b.config.FunctionAddress, err)
+		return "", fmt.Errorf("--function-address %q: %w; a proxy that is an address needs host:port of the user function that it was configured with", b.config.FunctionAddress, err)
 	}
-	return strconv.Atoi(text)
+	port, err := strconv.Atoi(text)
+	return target.Loopback(port), err
 }
 
 // start starts what does not run, in order, and learns what the targets declare.

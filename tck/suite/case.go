@@ -36,6 +36,9 @@ const (
 	NeedDurableStore = "store:durable"
 	// NeedStoreControl: the kit can take the proxy's store away and bring it back ([T.Store]).
 	NeedStoreControl = "control:store"
+	// NeedHostPorts: the proxy listens on ports of the kit's own machine, so that the case may take them. One in a container with an address of its own cannot be
+	// judged so.
+	NeedHostPorts = "ports:host"
 	// NeedManagement: the address of the proxy's management endpoint is known ([ProxyTarget.Management]).
 	NeedManagement = "endpoint:management"
 	// NeedIdempotency: the proxy lists the profile idempotency in its ProxyInfo.extensions.

@@ -38,7 +38,7 @@ func returned(ctx context.Context, address string) error {
 		if state == connectivity.Ready {
 			wasUp = true
 		} else if wasUp {
-			return poll(ctx, Accepting(address), nil)
+			return Await(ctx, Accepting(address), nil)
 		}
 		if !conn.WaitForStateChange(ctx, state) {
 			return context.Cause(ctx)

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -15,6 +16,7 @@ type Logs struct {
 	mu      sync.Mutex
 	lines   []string // a ring once it has maxLines
 	next    int
+	since   int // how many lines were written since Mark, at most maxLines
 	partial []byte
 	cut     bool // the partial line is longer than maxLine; the rest is thrown away
 }
@@ -53,6 +55,7 @@ func (l *Logs) flush() {
 }
 
 func (l *Logs) add(line string) {
+	l.since = min(l.since+1, maxLines)
 	if len(l.lines) < maxLines {
 		l.lines = append(l.lines, line)
 		return
@@ -71,6 +74,27 @@ func (l *Logs) Note(line string) {
 	l.add(line)
 }
 
+// Mark begins a new launch for [Logs.Since].
+func (l *Logs) Mark() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.since = 0
+}
+
+// Since returns the lines that were written since the last Mark, of those that are kept.
+func (l *Logs) Since() []string {
+	l.mu.Lock()
+	n := l.since
+	if len(l.partial) > 0 {
+		n++
+	}
+	l.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	return l.Last(n)
+}
+
 // Last returns the last n lines, oldest first; all that are kept when n <= 0. An unfinished line counts.
 func (l *Logs) Last(n int) []string {
 	l.mu.Lock()
@@ -84,4 +108,13 @@ func (l *Logs) Last(n int) []string {
 		all = all[len(all)-n:]
 	}
 	return all
+}
+
+// Tail renders the last n lines for an error text.
+func (l *Logs) Tail(n int) string {
+	lines := l.Last(n)
+	if len(lines) == 0 {
+		return "; it wrote nothing"
+	}
+	return "; its last lines:\n  | " + strings.Join(lines, "\n  | ")
 }

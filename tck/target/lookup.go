@@ -46,3 +46,12 @@ func find(program string) (string, error) {
 	return "", fmt.Errorf("%w: no executable %s in %s, nor in PATH; run `make build` in the repository, or name the program yourself with exec:<path>",
 		ErrNotBuilt, program, strings.Join(looked, ", "))
 }
+
+// Program returns the path of a builtin's program.
+func Program(ref Ref) (string, error) {
+	args, err := argv(ref)
+	if err != nil {
+		return "", err
+	}
+	return args[0], nil
+}

@@ -2,10 +2,12 @@ package target
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,8 +49,11 @@ type Process struct {
 	argv   []string
 	logs   Logs
 
+	marker string // in the environment of all that this target starts
+
 	mu     sync.Mutex
 	cmd    *exec.Cmd
+	temp   string        // the directory for temporary files, once launched
 	exited chan struct{} // of the process that runs or ran last
 	asked  bool          // its end was asked for
 	probe  Probe
@@ -62,7 +67,7 @@ func New(config Config) (*Process, error) {
 	}
 	gone := make(chan struct{})
 	close(gone)
-	return &Process{config: config, argv: args, exited: gone}, nil
+	return &Process{config: config, argv: args, marker: "CLOUDSTATE_TCK_TARGET=" + rand.Text(), exited: gone}, nil
 }
 
 // Controlled returns true.
@@ -85,14 +90,26 @@ func (p *Process) Launch(_ context.Context, env ...string) error {
 	default:
 		return fmt.Errorf("%s: %w", p.config.Ref, ErrRunning)
 	}
+	if p.temp == "" {
+		var err error
+		if p.temp, err = os.MkdirTemp("", "cloudstate-target-"); err != nil {
+			return fmt.Errorf("%s: %w", p.config.Ref, err)
+		}
+		// A program that gives its rights up, as a database does, must still get at what it has there.
+		if err := os.Chmod(p.temp, 0o711); err != nil { //nolint:gosec // others may pass, not look
+			return fmt.Errorf("%s: %w", p.config.Ref, err)
+		}
+	}
 	// Not CommandContext: the process outlives the call that starts it, and is ended by its group.
 	cmd := exec.Command(p.argv[0], p.argv[1:]...) //nolint:noctx // see above
-	cmd.Env = append(append(os.Environ(), p.config.Env...), env...)
+	cmd.Env = slices.Concat(os.Environ(), []string{p.marker, "TMPDIR=" + p.temp}, p.config.Env, env)
+	cmd.Dir = p.config.Ref.Settings().Dir
 	cmd.Stdout, cmd.Stderr = &p.logs, &p.logs
 	// A group of its own: a signal reaches what a shell started, and a terminal's Ctrl-C does not reach the target before the kit.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// A grandchild that keeps the pipes open must not keep the kit waiting.
 	cmd.WaitDelay = 2 * time.Second
+	p.logs.Mark()
 	if p.config.Probe != nil {
 		p.probe = p.config.Probe()
 	}
@@ -120,14 +137,14 @@ func (p *Process) Ready(ctx context.Context) error {
 	if probe == nil {
 		return nil
 	}
-	if err := poll(ctx, probe, exited); err != nil {
-		return fmt.Errorf("%s: %w%s", p.config.Ref, err, p.tail(10))
+	if err := Await(ctx, probe, exited); err != nil {
+		return fmt.Errorf("%s: %w%s", p.config.Ref, err, p.logs.Tail(10))
 	}
 	return nil
 }
 
-// poll asks probe until it succeeds, ctx ends, or exited is closed.
-func poll(ctx context.Context, probe Probe, exited <-chan struct{}) error {
+// Await asks probe until it succeeds, ctx ends, or exited is closed.
+func Await(ctx context.Context, probe Probe, exited <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ticker := time.NewTicker(pollEvery)
@@ -182,14 +199,48 @@ func (p *Process) Kill(ctx context.Context) error {
 	return err
 }
 
-// Close ends the target if it runs: orderly within ctx, by force after that.
+// Close ends the target if it runs: orderly within ctx, by force after that. What it started and left behind, in its group or out of it, is killed, and
+// its temporary files are removed.
 func (p *Process) Close(ctx context.Context) {
+	defer p.clear()
 	if _, err := p.Stop(ctx); err == nil || errors.Is(err, ErrNotRunning) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	_ = p.Kill(ctx) // nothing more can be done about a process that survives SIGKILL
+}
+
+// clear removes what is left of a process that has ended.
+func (p *Process) clear() {
+	p.mu.Lock()
+	cmd, temp := p.cmd, p.temp
+	p.temp = ""
+	p.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // ESRCH: the group is empty, as it should be
+	EndStrays(p.marker)
+	_ = os.RemoveAll(temp) // what cannot be removed lies in the system's temporary directory, which is cleaned by others
+}
+
+// Said returns what the target wrote since it was launched last, of what is kept.
+func (p *Process) Said() string { return strings.Join(p.logs.Since(), "\n") }
+
+// Direct returns address: a process listens on it itself.
+func (p *Process) Direct(address string) string { return address }
+
+// Succeeds runs command on this machine, with the target's environment.
+func (p *Process) Succeeds(ctx context.Context, command []string) error {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // what whoever runs the kit told it to run
+	cmd.Env = append(os.Environ(), p.config.Env...)
+	cmd.Dir = p.config.Ref.Settings().Dir
+	cmd.WaitDelay = time.Second
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%q: %w; it said: %s", command, err, strings.TrimSpace(string(said)))
+	}
+	return nil
 }
 
 func (p *Process) end(signal syscall.Signal) error {
@@ -215,7 +266,7 @@ func (p *Process) wait(ctx context.Context) (int, error) {
 	case <-exited:
 		return exitStatus(cmd.ProcessState), nil
 	case <-ctx.Done():
-		return 0, fmt.Errorf("%s still runs: %w%s", p.config.Ref, context.Cause(ctx), p.tail(10))
+		return 0, fmt.Errorf("%s still runs: %w%s", p.config.Ref, context.Cause(ctx), p.logs.Tail(10))
 	}
 }
 
@@ -224,6 +275,16 @@ func exitStatus(state *os.ProcessState) int {
 		return 128 + int(ws.Signal())
 	}
 	return state.ExitCode()
+}
+
+// ID returns the process id of the latest launch; 0 before the first.
+func (p *Process) ID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
 }
 
 // Exited returns a channel that is closed when the process that runs now (or ran last) is gone.
@@ -256,17 +317,8 @@ func (p *Process) Crash() (string, bool) {
 	default:
 		return "", false
 	}
-	return fmt.Sprintf("%s ended by itself (%s)%s", p.config.Ref, cmd.ProcessState, p.tail(20)), true
+	return fmt.Sprintf("%s ended by itself (%s)%s", p.config.Ref, cmd.ProcessState, p.logs.Tail(20)), true
 }
 
 // Logs returns the last n lines that the target wrote, all that are kept when n <= 0.
 func (p *Process) Logs(n int) []string { return p.logs.Last(n) }
-
-// tail renders the last lines for an error text.
-func (p *Process) tail(n int) string {
-	lines := p.logs.Last(n)
-	if len(lines) == 0 {
-		return "; it wrote nothing"
-	}
-	return "; its last lines:\n  | " + strings.Join(lines, "\n  | ")
-}

@@ -16,6 +16,8 @@ type Role string
 const (
 	Proxy    Role = "proxy"
 	Frontend Role = "frontend"
+	// Store is a database server that proxies are told about; the judge itself never talks to it.
+	Store Role = "store"
 )
 
 // Scheme is the first part of a reference.
@@ -29,21 +31,31 @@ const (
 	Exec Scheme = "exec"
 	// Addr gives the host:port of something that runs already.
 	Addr Scheme = "addr"
+	// Image names a container image of the local Docker engine.
+	Image Scheme = "image"
+	// Dockerfile gives the path of a Dockerfile, from which an image is built first.
+	Dockerfile Scheme = "dockerfile"
 )
 
 // programs lists what builtin: names stand for, by role.
 var programs = map[Role]map[string]string{
 	Proxy:    {"reference": "cloudstate-proxy"},
 	Frontend: {"go": "cloudstate-tck-model"},
+	// Stores that a proxy has within itself: there is no program to start.
+	Store: {"embedded": "", "memory": ""},
 }
 
 // Ref says what to judge. The zero Ref is none.
 type Ref struct {
 	Role   Role
 	Scheme Scheme
-	// Value is a builtin's name, a command line, or host:port.
+	// Value is a builtin's name, a command line, host:port, an image's name, or a Dockerfile's path.
 	Value string
+	// Options say how it is started, beyond that; nil means the defaults. They are not changed after construction.
+	Options *Options
 }
+
+var schemes = []Scheme{Builtin, Exec, Addr, Image, Dockerfile}
 
 // ErrRef is wrapped by all errors of [Parse].
 var ErrRef = errors.New("bad target")
@@ -55,14 +67,14 @@ func Parse(role Role, text string) (Ref, error) {
 	}
 	scheme, value, found := strings.Cut(text, ":")
 	ref := Ref{Role: role, Scheme: Scheme(scheme), Value: strings.TrimSpace(value)}
-	if !found || !slices.Contains([]Scheme{Builtin, Exec, Addr}, ref.Scheme) {
-		return fail("write builtin:%s, exec:<command line> or addr:<host:port>", example(role))
+	if !found || !slices.Contains(schemes, ref.Scheme) {
+		return fail("write builtin:%s, exec:<command line>, addr:<host:port>, image:<name> or dockerfile:<path>", example(role))
 	}
 	if ref.Value == "" {
 		return fail("nothing follows the %s:", scheme)
 	}
 	switch ref.Scheme {
-	case Exec: // the shell will say what is wrong with it
+	case Exec, Image, Dockerfile: // the shell or the engine will say what is wrong with it
 	case Builtin:
 		if _, ok := programs[role][ref.Value]; !ok {
 			return fail("no such built-in %s; there is %s", role, example(role))
@@ -92,6 +104,14 @@ func example(role Role) string {
 	return strings.Join(names, " or ")
 }
 
+// Settings returns the options, the defaults if there are none.
+func (r Ref) Settings() Options {
+	if r.Options == nil {
+		return Options{}
+	}
+	return *r.Options
+}
+
 // String returns the reference as it is written.
 func (r Ref) String() string {
 	if r.Scheme == "" {
@@ -103,5 +123,8 @@ func (r Ref) String() string {
 // IsZero reports whether r names nothing.
 func (r Ref) IsZero() bool { return r.Scheme == "" }
 
-// Starts reports whether the kit starts the target as a process of its own.
-func (r Ref) Starts() bool { return r.Scheme == Builtin || r.Scheme == Exec }
+// Starts reports whether the kit starts the target, as a process or in a container.
+func (r Ref) Starts() bool { return r.Scheme == Builtin || r.Scheme == Exec || r.Contained() }
+
+// Contained reports whether the target runs in a container.
+func (r Ref) Contained() bool { return r.Scheme == Image || r.Scheme == Dockerfile }

@@ -23,7 +23,7 @@ func (r *Remote) Launch(context.Context, ...string) error { return r.refuse() }
 
 // Ready waits until the probe succeeds.
 func (r *Remote) Ready(ctx context.Context) error {
-	if err := poll(ctx, r.Probe, nil); err != nil {
+	if err := Await(ctx, r.Probe, nil); err != nil {
 		return fmt.Errorf("%s: %w", r.Ref, err)
 	}
 	return nil

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,8 +28,11 @@ func TestParse(t *testing.T) {
 		{"frontend", "addr:127.0.0.1:8080", ""},
 		{"frontend", "addr:[::1]:8080", ""},
 		{"proxy", "builtin:go", "no such built-in proxy; there is reference"},
-		{"proxy", "reference", "write builtin:reference, exec:<command line> or addr:<host:port>"},
-		{"proxy", "image:x", "write builtin:reference"},
+		{"frontend", "image:cloudstate/java-function:local", ""},
+		{"frontend", "dockerfile:my/Dockerfile", ""},
+		{"store", "builtin:memory", ""},
+		{"proxy", "reference", "write builtin:reference, exec:<command line>, addr:<host:port>, image:<name> or dockerfile:<path>"},
+		{"proxy", "images:x", "write builtin:reference"},
 		{"proxy", "exec: ", "nothing follows the exec:"},
 		{"frontend", "addr:8080", "addr:127.0.0.1:8080"},
 		{"frontend", "addr::8080", "the host is missing"},
@@ -130,7 +135,7 @@ func TestKillReachesTheWholeGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := 0
-	if err := poll(ctx, func(context.Context) error {
+	if err := Await(ctx, func(context.Context) error {
 		_, err := fmt.Sscanf(strings.Join(p.Logs(0), "\n"), "child %d", &child)
 		return err
 	}, nil); err != nil {
@@ -139,12 +144,8 @@ func TestKillReachesTheWholeGroup(t *testing.T) {
 	if err := p.Kill(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(ctx, func(context.Context) error {
-		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
-		if err != nil || strings.Contains(string(state), ") Z ") {
-			return nil //nolint:nilerr // gone, or a zombie that nobody reaps
-		}
-		return errors.New("the child lives on")
+	if err := Await(ctx, func(context.Context) error {
+		return ended(child)
 	}, nil); err != nil {
 		t.Error(err)
 	}
@@ -298,5 +299,188 @@ func TestChangedSeesARebuild(t *testing.T) {
 func TestChangedRefusesExec(t *testing.T) {
 	if err := Changed(t.Context(), Ref{Role: Proxy, Scheme: Exec, Value: "true"}); !errors.Is(err, ErrNotControlled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// ended tells whether a process is gone, or a zombie that nobody reaps.
+func ended(pid int) error {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || strings.Contains(string(state), ") Z ") {
+		return nil //nolint:nilerr // no such process
+	}
+	return fmt.Errorf("process %d lives on", pid)
+}
+
+// What a target started and took out of its process group ends with it, and its temporary files are gone.
+func TestCloseEndsWhatWasLeftBehind(t *testing.T) {
+	p := shell(t, `setsid sleep 1000 & sleep 1000 & touch "$TMPDIR/file"; echo "child $! $TMPDIR"; trap 'exit 0' TERM; wait`, nil)
+	ctx := t.Context()
+	if err := p.Launch(ctx); err != nil {
+		t.Fatal(err)
+	}
+	child := 0
+	var temp string
+	if err := Await(ctx, func(context.Context) error {
+		_, err := fmt.Sscanf(strings.Join(p.Logs(0), "\n"), "child %d %s", &child, &temp)
+		return err
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	stray := 0
+	if err := Await(ctx, func(context.Context) error {
+		for _, pid := range marked(p.marker) {
+			if group, err := syscall.Getpgid(pid); err == nil && group == pid && pid != p.ID() {
+				stray = pid
+				return nil
+			}
+		}
+		return errors.New("the child has not left the group")
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(temp, "file")); err != nil {
+		t.Error(err)
+	}
+	p.Close(ctx)
+	for _, pid := range []int{child, stray} {
+		if err := Await(ctx, func(context.Context) error { return ended(pid) }, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(temp); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the temporary directory is still there: %v", err)
+	}
+}
+
+// A target that does not heed SIGTERM is killed when the patience of whoever closes it ends.
+func TestCloseEndsWhatHangs(t *testing.T) {
+	p := shell(t, `trap '' TERM; echo ready; while :; do sleep 1000; done`, nil)
+	if err := p.Launch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Await(t.Context(), func(context.Context) error {
+		if !slices.Contains(p.Logs(0), "ready") {
+			return errors.New("not yet")
+		}
+		return nil
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	p.Close(ctx)
+	if p.Running() {
+		t.Error("it runs after Close")
+	}
+}
+
+// A target that writes without end costs no more memory than what is kept, and is none the slower to end.
+func TestFloodOfLogs(t *testing.T) {
+	p := shell(t, `yes "$(head -c 8192 /dev/zero | tr '\0' x)"`, nil)
+	if err := p.Launch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Await(t.Context(), func(context.Context) error {
+		if len(p.Logs(0)) < maxLines {
+			return errors.New("not yet full")
+		}
+		return nil
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, line := range p.Logs(0) {
+		size += len(line)
+	}
+	if limit := (maxLines + 2) * (maxLine + 5); size > limit {
+		t.Errorf("%d bytes are kept, want at most %d", size, limit)
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/up" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		_ = server.Close()
+		<-served
+	}()
+	address := listener.Addr().String()
+	p := shell(t, `echo "port: 42"; cat`, nil)
+	if err := p.Launch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Await(t.Context(), func(context.Context) error {
+		if p.Said() == "" {
+			return errors.New("silent")
+		}
+		return nil
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		ready Ready
+		want  string
+	}{
+		{Ready{}, ""},
+		{Ready{Port: true, HTTP: "/up", Log: `port: (?P<n>\d+)`, Command: []string{"true"}}, ""},
+		{Ready{HTTP: "/down"}, "503"},
+		{Ready{Log: `port: \d{3}`}, "nothing that it wrote matches"},
+		{Ready{Command: []string{"sh", "-c", "echo no luck; exit 3"}}, "exit status 3; it said: no luck"},
+	} {
+		probe, err := tt.ready.Probe(p, address, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := probe(t.Context()); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.ready, err, tt.want)
+		}
+	}
+	if probe, err := (Ready{Port: true}).Probe(p, "127.0.0.1:1", ""); err != nil || probe(t.Context()) == nil {
+		t.Errorf("a closed port is ready, or %v", err)
+	}
+	if match := (Ready{Log: `port: (?P<n>\d+)`}).Match(p.Said()); match["n"] != "42" {
+		t.Errorf("match %v", match)
+	}
+	if _, err := (Ready{Log: "("}).Probe(p, "", ""); err == nil {
+		t.Error("a pattern that is none is taken")
+	}
+}
+
+// What was said before a launch is no sign of readiness after it.
+func TestSaidIsOfTheLatestLaunch(t *testing.T) {
+	p := shell(t, `echo "launch $N"`, nil)
+	for _, n := range []string{"1", "2"} {
+		if err := p.Launch(t.Context(), "N="+n); err != nil {
+			t.Fatal(err)
+		}
+		<-p.Exited()
+		if said := p.Said(); !strings.HasPrefix(said, "launch "+n+"\n") || strings.Count(said, "launch") != 1 {
+			t.Errorf("launch %s: said %q", n, said)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	facts := Facts{"Host": "h", "Match": map[string]string{"url": "u"}}
+	got, err := Render(map[string]string{"B": "{{.Host}}:{{.Match.url}}", "A": "plain"}, facts)
+	if err != nil || !slices.Equal(got, []string{"A=plain", "B=h:u"}) {
+		t.Errorf("%v %v", got, err)
+	}
+	for _, text := range []string{"{{.Port}}", "{{.Match.nothing}}", "{{"} {
+		if _, err := Render(map[string]string{"A": text}, facts); err == nil || !strings.HasPrefix(err.Error(), "A: ") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

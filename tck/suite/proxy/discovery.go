@@ -200,7 +200,7 @@ func handshakeCases() []suite.Case {
 					i.asks("DISC-56", "still here")
 				}
 			}),
-		discoveryCase("port-taken", "a proxy that cannot bind its port ends with a message that names the address", nil, requires("DISC-24"),
+		discoveryCase("port-taken", "a proxy that cannot bind its port ends with a message that names the address", []string{suite.NeedHostPorts}, requires("DISC-24"),
 			func(ctx context.Context, t *suite.T) {
 				taken, err := net.Listen("tcp", t.Proxy().Address)
 				if err != nil {
