@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,6 +84,12 @@ func (r *Recorder) Follow(f func(Message)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.follow = f
+}
+
+// Show prints each message on w as it is recorded, until end is called: after that nothing is written any more. What Follow says holds.
+func (r *Recorder) Show(w io.Writer) (end func()) {
+	r.Follow(func(m Message) { fmt.Fprintln(w, m) })
+	return func() { r.Follow(nil) }
 }
 
 // Messages returns a copy of what is kept, oldest first.

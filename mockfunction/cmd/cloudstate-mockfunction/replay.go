@@ -34,7 +34,7 @@ func (c *replay) run(ctx context.Context, stdout, stderr io.Writer) int {
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		recorder.Follow(func(m trace.Message) { fmt.Fprintln(stderr, m) })
+		defer recorder.Show(stderr)()
 	}
 	differences, err := mockfunction.Replay{
 		Trace: recorded, Rules: match.Rules{Ignore: c.Ignore, Entities: c.Entity}, Listen: net.JoinHostPort(c.Host, fmt.Sprint(c.Port)),

@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if !f.Quiet {
 		cfg.Recorder = trace.NewRecorder(1)
-		cfg.Recorder.Follow(func(m trace.Message) { fmt.Fprintln(stdout, m) })
+		defer cfg.Recorder.Show(stdout)()
 	}
 	function := mockfunction.New(cfg)
 	if err := function.Start(net.JoinHostPort(f.Host, fmt.Sprint(f.Port))); err != nil {

@@ -46,7 +46,7 @@ func (c *scriptCommand) run(ctx context.Context, stderr io.Writer) int {
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		recorder.Follow(func(m trace.Message) { fmt.Fprintln(stderr, m) })
+		defer recorder.Show(stderr)()
 	}
 	function, status := serveModel(c.address(), c.Wait, recorder, stderr)
 	if function == nil {
@@ -64,7 +64,7 @@ func (c *scriptCommand) run(ctx context.Context, stderr io.Writer) int {
 func (c *promptCommand) run(ctx context.Context, stdout, stderr io.Writer) int {
 	out := script.Terminal(stdout)
 	recorder := trace.NewRecorder(1)
-	recorder.Follow(func(m trace.Message) { fmt.Fprintln(out, m) })
+	defer recorder.Show(out)()
 	function, status := serveModel(c.address(), c.Wait, recorder, stderr)
 	if function == nil {
 		return status

@@ -31,7 +31,7 @@ func (c *replay) run(ctx context.Context, stdout, stderr io.Writer) int {
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		recorder.Follow(func(m trace.Message) { fmt.Fprintln(stderr, m) })
+		defer recorder.Show(stderr)()
 	}
 	proxy, err := mockproxy.Dial(c.Function, mockproxy.WithWait(c.Wait), mockproxy.WithRecorder(recorder))
 	if err != nil {

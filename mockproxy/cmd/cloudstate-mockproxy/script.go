@@ -36,7 +36,7 @@ func (c *scriptCommand) run(ctx context.Context, stderr io.Writer) int {
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		follow(recorder, stderr)
+		defer recorder.Show(stderr)()
 	}
 	proxy, err := mockproxy.Dial(c.Function, mockproxy.WithWait(c.Wait), mockproxy.WithRecorder(recorder))
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *promptCommand) run(ctx context.Context, stdout, stderr io.Writer) int {
 	}
 	types := tracefile.NewTypes()
 	types.Learn(spec)
-	follow(recorder, out)
+	defer recorder.Show(out)()
 	runner := script.NewRunner(script.Proxy, proxy.Side(types), types)
 	runner.Prompt(ctx, stdin, out, func(w io.Writer) {
 		if err := served.print(w); err != nil {
@@ -90,7 +90,3 @@ func (c *promptCommand) run(ctx context.Context, stdout, stderr io.Writer) int {
 
 // stdin is where the person types; a test types for them.
 var stdin io.Reader = os.Stdin
-
-func follow(recorder *trace.Recorder, w io.Writer) {
-	recorder.Follow(func(m trace.Message) { fmt.Fprintln(w, m) })
-}
