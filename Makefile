@@ -15,7 +15,7 @@ MUTANTS_AT_LEAST ?= 97.5
 CONVERSATIONS ?= 20000
 FUZZ_SEED ?= 1
 FUZZ_FOR ?= 20s
-# How many seeds `make tck-check` runs the TCK with, over each store. For `make certify` it is 10.
+# How many seeds `make tck-check` runs the TCK with, over each store. For `make certify` it is 15, every other one under load.
 TCK_RUNS ?= 3
 # Which steps `make certify` runs: all, or those named, to go on where a run ended.
 STEPS ?=

@@ -8,14 +8,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign bench)
+all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign guide bench)
 KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}" OUTAGES="${OUTAGES:-10}"
-CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-10}"
+CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-15}"
 TCK_DISTURBANCES="${TCK_DISTURBANCES:-200}"
 FUZZ_CONVERSATIONS="${FUZZ_CONVERSATIONS:-600000}"
 FAULT_SECONDS="${FAULT_SECONDS:-180}" FAULT_SEEDS="${FAULT_SEEDS:-1 2 3}"
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$FUZZ_CONVERSATIONS/$TCK_RUNS/$TCK_DISTURBANCES/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/600000/10/200/180/1 2 3" ]; then
+if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$FUZZ_CONVERSATIONS/$TCK_RUNS/$TCK_DISTURBANCES/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/600000/15/200/180/1 2 3" ]; then
   length=" (lengths changed)"
 fi
 
@@ -32,6 +32,7 @@ what() {
     fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
     tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
+    guide) echo "the guide docs/tck/certify-your-library.md, typed as it stands on a clean machine" ;;
     bench) echo "make bench, each target held" ;;
     *) echo "make $1" ;;
   esac
@@ -74,6 +75,7 @@ perform() {
         ENVIRONMENT="$environment" DISTURBANCES="$TCK_DISTURBANCES" ci/tck-stores.sh postgres
       done
       ;;
+    guide) ci/action/try-guide.sh ;;
     bench) make bench BENCH=--check ;;
     *) make "$1" ;;
   esac
@@ -92,6 +94,7 @@ figures() {
     fuzz) pattern='^== [0-9]+ fuzz targets' ;;
     fuzz-protocol) pattern='^== fuzz' ;;
     tck) pattern='^== tck: ' ;;
+    guide) pattern='^== docs/' ;;
     tck-faults) pattern='operations on|violations$|kills: |^== tck ' lines=90 ;;
     tck-stores) pattern='^== tck over ' ;;
     tck-foreign) pattern='^== tck on ' ;;
