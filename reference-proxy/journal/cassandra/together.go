@@ -21,8 +21,10 @@ import (
 const (
 	togetherRows  = 10
 	togetherBytes = 4 << 10
-	// togetherAtOnce is how many such batches are under way: with few, they fill up and the server idles; with many, they do not fill.
-	togetherAtOnce = 12
+	// partialAtOnce is how many such batches may be under way whatever they hold, and fullAtOnce while a full one waits: a batch costs
+	// node and proxy nearly as much with one row as with ten, so the few that may be small leave the others time to fill.
+	partialAtOnce = 3
+	fullAtOnce    = 16
 	// patience is after what time a batch, or a confirming read, at a slow node does not hold up the next.
 	patience = 100 * time.Millisecond
 )
@@ -35,7 +37,8 @@ type writer = group.Queue[struct{}, statement]
 func (s *Store) newWriter() *writer {
 	return group.New(group.Options[struct{}, statement]{
 		Run: s.writeTogether, Size: statement.size, Observe: s.options.ObserveWrites,
-		Running: togetherAtOnce, Patience: patience, MaxItems: togetherRows, MaxBytes: togetherBytes, MaxWaiting: 1 << 20,
+		Running: partialAtOnce, RunningFull: fullAtOnce, Patience: patience,
+		MaxItems: togetherRows, MaxBytes: togetherBytes, MaxWaiting: 1 << 20,
 	})
 }
 

@@ -32,9 +32,12 @@ type Options[K comparable, T any] struct {
 	// Observe, if set, is told how many items each group has, before it is carried out. It must not block.
 	Observe func(items int)
 
-	// Running is how many groups may be under way at once; 0: 1.
+	// Running is how many groups may be under way at once; 0: 1. With few, they fill.
 	Running int
-	// Patience is how long a group counts as one of Running: one that takes longer holds up no others but those of its keys.
+	// RunningFull is how many may be under way at once while so many items wait as a group holds: to wait longer would not
+	// make that group larger. At least Running; 0: Running.
+	RunningFull int
+	// Patience is how long a group counts as under way: one that takes longer holds up no others but those of its keys.
 	// 0: until it ends.
 	Patience time.Duration
 	// MaxItems is the largest number of items of a group; 0: DefaultMaxItems.
@@ -78,6 +81,7 @@ func New[K comparable, T any](o Options[K, T]) *Queue[K, T] {
 			*d.option = d.value
 		}
 	}
+	o.RunningFull = max(o.RunningFull, o.Running)
 	return &Queue[K, T]{o: o, busy: map[K]struct{}{}}
 }
 
@@ -127,12 +131,7 @@ func (q *Queue[K, T]) add(e *entry[K, T]) error {
 	}
 	q.idle.Add(1)
 	e.at = q.waiting.PushBack(e)
-	if q.running < q.o.Running {
-		if group := q.next(); group != nil {
-			q.running++
-			go q.work(group)
-		}
-	}
+	q.share()
 	return nil
 }
 
@@ -178,74 +177,64 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 	return group
 }
 
-// work carries out groups, beginning with group, until nothing is left to start or another has its place.
-func (q *Queue[K, T]) work(group []*entry[K, T]) {
-	for group != nil {
-		p := q.takePlace()
-		q.run(group)
-		// Callers that were just answered often come back at once; they may run first, so that the
-		// next group is not what a few of them bring.
-		runtime.Gosched()
-		q.mu.Lock()
-		if q.o.Key != nil {
-			for _, e := range group {
-				delete(q.busy, e.key)
-			}
+// share starts groups as long as any may start. The lock must be held.
+func (q *Queue[K, T]) share() {
+	for q.running < q.o.Running || q.running < q.o.RunningFull && q.waiting.Len() >= q.o.MaxItems {
+		group := q.next()
+		if group == nil {
+			return
 		}
-		if group = nil; p.keep() {
-			if group = q.next(); group == nil {
-				q.running--
-			}
-		}
-		q.share()
-		q.mu.Unlock()
+		go q.work(group, q.takePlace())
 	}
 }
 
-// place is that of a group among those that Running counts. It is guarded by the queue's lock.
-type place struct {
-	patience *time.Timer // nil: without end
-	lost     bool
+// work carries out a group.
+func (q *Queue[K, T]) work(group []*entry[K, T], p *place) {
+	q.run(group)
+	// Callers that were just answered often come back at once; they may run first, so that the
+	// next group is not what a few of them bring.
+	runtime.Gosched()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.o.Key != nil {
+		for _, e := range group {
+			delete(q.busy, e.key)
+		}
+	}
+	q.leave(p)
+	q.share()
 }
 
-// takePlace is called when a group starts, by whoever counted it.
+// place is that of a group among those under way. It is guarded by the queue's lock.
+type place struct {
+	patience *time.Timer // nil: without end
+	left     bool
+}
+
+// takePlace is called when a group starts. The lock must be held.
 func (q *Queue[K, T]) takePlace() *place {
+	q.running++
 	p := &place{}
 	if q.o.Patience > 0 {
-		q.mu.Lock()
-		defer q.mu.Unlock()
 		p.patience = time.AfterFunc(q.o.Patience, func() {
 			q.mu.Lock()
 			defer q.mu.Unlock()
-			if p.patience != nil {
-				p.lost = true
-				q.running--
-				q.share()
-			}
+			q.leave(p)
+			q.share()
 		})
 	}
 	return p
 }
 
-// keep is called when the group has ended, and says whether its place is still there. The lock must be held.
-func (p *place) keep() bool {
+// leave gives a place up, once. The lock must be held.
+func (q *Queue[K, T]) leave(p *place) {
+	if p.left {
+		return
+	}
+	p.left = true
+	q.running--
 	if p.patience != nil {
 		p.patience.Stop()
-		p.patience = nil
-	}
-	return !p.lost
-}
-
-// share starts another group if one may: the keys that were freed may have let more
-// start than one group holds. The lock must be held.
-func (q *Queue[K, T]) share() {
-	for q.running < q.o.Running {
-		group := q.next()
-		if group == nil {
-			return
-		}
-		q.running++
-		go q.work(group)
 	}
 }
 

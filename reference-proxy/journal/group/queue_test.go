@@ -225,6 +225,32 @@ func TestSlowGroupLosesItsPlace(t *testing.T) {
 	})
 }
 
+// TestFullGroupsDoNotWait: one that cannot grow starts beyond Running, up to RunningFull; one that can waits.
+func TestFullGroupsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(group.Options[byte, item]{Running: 1, RunningFull: 3, MaxItems: 2})
+		s.do(t.Context(), "a", "b")
+		s.begun(t, "a")
+		s.none(t)
+		s.do(t.Context(), "c")
+		s.begun(t, "b", "c")
+		s.do(t.Context(), "d", "e")
+		s.begun(t, "d", "e")
+		s.do(t.Context(), "f", "g", "h")
+		s.none(t)
+		s.release <- nil
+		s.begun(t, "f", "g")
+		s.none(t)
+		s.release <- nil
+		s.none(t) // two are under way, and h alone
+		s.release <- nil
+		s.none(t)
+		s.release <- nil
+		s.begun(t, "h")
+		s.release <- nil
+	})
+}
+
 func TestBoundsOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(group.Options[byte, item]{
