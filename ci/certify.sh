@@ -30,7 +30,7 @@ what() {
     outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
     fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
-    tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
+    tck) echo "the TCK with $TCK_RUNS seeds over the memory and the embedded store each, every other seed under load" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
     guide) echo "the guide docs/tck/certify-your-library.md, typed as it stands on a clean machine" ;;
     bench) echo "make bench, each target held" ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The TCK on our own proxy and support library, over each of our stores: tck-check.sh RUNS
-# RUNS seeds, 1 to RUNS, each over every store; each run must pass, for a test that fails now and then proves nothing.
+# The TCK on our own proxy and support library, over the memory and the embedded store: tck-check.sh RUNS
+# RUNS seeds, 1 to RUNS, each over both stores; each run must pass, for a test that fails now and then proves nothing.
 # A store in memory is not judged on what outlives the proxy, so there "incomplete" passes when every case that applies passed.
 # LOAD=1: every other seed with all processors busy. Reports in out/tck-check. Wants bin/ built.
 set -euo pipefail
