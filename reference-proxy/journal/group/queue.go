@@ -192,8 +192,10 @@ func (q *Queue[K, T]) work(group []*entry[K, T]) {
 				delete(q.busy, e.key)
 			}
 		}
-		if group = nil; p.keep() {
-			if group = q.next(); group == nil {
+		group = nil
+		if p.keep() {
+			group = q.next()
+			if group == nil {
 				q.running--
 			}
 		}
