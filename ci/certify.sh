@@ -3,21 +3,19 @@
 # Each step leaves its log and its result in out/certify, so that a run can go on where one ended: name the steps that are
 # missing. Writes ci/certified.md anew: the latest result of each step, with the commit that it was run on, and what the steps
 # together say. Exit status 0: every step that ran now passed.
-# Shorter, to try it out: CUTS, DISK_FILLS, OUTAGES, KILLS, KILL_SEEDS, FAULT_SECONDS, FAULT_SEEDS, CERTIFY_FUZZTIME, TCK_RUNS, TCK_DISTURBANCES, FUZZ_CONVERSATIONS.
-# The summary tells which lengths were used.
+# Shorter, to try it out: set environment variables of the names in the table of full lengths. The summary tells which lengths were used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign guide bench)
-KILLS="${KILLS:-60}" KILL_SEEDS="${KILL_SEEDS:-1 2 3 4 5}" CUTS="${CUTS:-400}" DISK_FILLS="${DISK_FILLS:-40}" OUTAGES="${OUTAGES:-10}"
-CERTIFY_FUZZTIME="${CERTIFY_FUZZTIME:-60s}" TCK_RUNS="${TCK_RUNS:-15}"
-TCK_DISTURBANCES="${TCK_DISTURBANCES:-200}"
-FUZZ_CONVERSATIONS="${FUZZ_CONVERSATIONS:-600000}"
-FAULT_SECONDS="${FAULT_SECONDS:-180}" FAULT_SEEDS="${FAULT_SEEDS:-1 2 3}"
+declare -A full=(
+  [KILLS]=60 [KILL_SEEDS]="1 2 3 4 5" [CUTS]=400 [DISK_FILLS]=40 [OUTAGES]=10 [FAULT_SECONDS]=180 [FAULT_SEEDS]="1 2 3"
+  [CERTIFY_FUZZTIME]=60s [FUZZ_CONVERSATIONS]=600000 [TCK_RUNS]=15 [TCK_DISTURBANCES]=200
+)
 length=""
-if [ "$KILLS/$KILL_SEEDS/$CUTS/$DISK_FILLS/$OUTAGES/$CERTIFY_FUZZTIME/$FUZZ_CONVERSATIONS/$TCK_RUNS/$TCK_DISTURBANCES/$FAULT_SECONDS/$FAULT_SEEDS" != "60/1 2 3 4 5/400/40/10/60s/600000/15/200/180/1 2 3" ]; then
-  length=" (lengths changed)"
-fi
+for name in "${!full[@]}"; do
+  if [ "${!name:=${full[$name]}}" != "${full[$name]}" ]; then length=" (lengths changed)"; fi
+done
 
 # what says how long a step is made.
 what() {
@@ -30,7 +28,7 @@ what() {
     outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
     fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
-    tck) echo "the TCK with $TCK_RUNS seeds over each store, every other seed under load" ;;
+    tck) echo "the TCK with $TCK_RUNS seeds over the memory and the embedded store each, every other seed under load" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
     guide) echo "the guide docs/tck/certify-your-library.md, typed as it stands on a clean machine" ;;
     bench) echo "make bench, each target held" ;;

@@ -7,22 +7,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 environments=("$@")
 [ $# -gt 0 ] || mapfile -t environments < <(bin/cloudstate-tck environments | cut --delimiter=' ' --fields=1 | grep --invert-match '^plain$')
 
+# shellcheck source=ci/tck.sh
+source ci/tck.sh
+
 failed=0
 count=0
 for seed in ${SEEDS:-1}; do
   for environment in "${environments[@]}"; do
     out="out/tck-faults/$environment-seed-$seed"
     rm -rf "$out"
-    mkdir -p "$out"
     start=$SECONDS
     status=0
-    bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store embedded --suite pair \
-      --environment "$environment" --disturbances "${DISTURBANCES:-25}" --seed "$seed" --out "$out" >"$out/console.txt" 2>&1 || status=$?
+    judge "$out" embedded --suite pair --environment "$environment" --disturbances "${DISTURBANCES:-25}" --seed "$seed" || status=$?
     count=$((count + 1))
-    if [ "$status" != 0 ]; then
-      failed=$((failed + 1))
-      cat "$out/console.txt"
-    fi
+    [ "$status" = 0 ] || failed=$((failed + 1))
     # What the storms noted: what was done to the targets, and what came of it.
     sed -n '/pair\/storm environment/,/ violations$/p' "$out/console.txt"
     echo "== tck in $environment, seed $seed: $((SECONDS - start)) s$([ "$status" = 0 ] || echo ", FAILED ($status)"), $out/report.html"

@@ -4,14 +4,14 @@
 # LEASE is how long a proxy that was killed keeps its entities from its successor, which waits for it some thirty times; a database that is slower than that
 # to renew a lease has cases fail.
 # FOCUS chooses cases, as --focus does: FOCUS=es,ve,sto. ENVIRONMENT and DISTURBANCES say what befalls the pair meanwhile, as --environment and --disturbances do.
-# A store in memory is not judged on what outlives the proxy, so there "incomplete" passes when every case that applies passed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 stores=("$@")
 [ $# -gt 0 ] || stores=(memory embedded postgres cassandra)
 
-# The exit status of cloudstate-tck when nothing failed, but not everything that applies was judged.
-incomplete=3
+# shellcheck source=ci/tck.sh
+source ci/tck.sh
+
 # A busy database is slower than a disk.
 patience=30s
 # How long a database may take to start, in tenths of a second.
@@ -77,17 +77,12 @@ for store in "${stores[@]}"; do
   fi
   start=$SECONDS
   status=0
-  env "${env[@]}" bin/cloudstate-tck run --proxy builtin:reference --frontend builtin:go --store "$store" \
-    "${flags[@]}" --timeout "$patience" --seed "${SEED:-1}" --out "$out" >"$out/console.txt" 2>&1 || status=$?
-  if [ "$store" = memory ] && [ "$status" = "$incomplete" ] &&
-    grep --quiet ' 0 failed, 0 in error, .* 0 not run,' "$out/console.txt"; then
-    status=0
-  fi
+  (
+    [ "${#env[@]}" = 0 ] || export "${env[@]}"
+    judge "$out" "$store" "${flags[@]}" --timeout "$patience" --seed "${SEED:-1}"
+  ) || status=$?
   end_server
-  if [ "$status" != 0 ]; then
-    failed=$((failed + 1))
-    cat "$out/console.txt"
-  fi
+  [ "$status" = 0 ] || failed=$((failed + 1))
   sed -n '/pair\/storm environment/,/ violations$/p' "$out/console.txt"
   echo "== tck over $store: $([ "$status" = 0 ] && echo passed || echo "FAILED ($status)"), $(sed -n 's/^ *\([0-9]* cases: .*\)$/\1/p' "$out/console.txt") ($((SECONDS - start)) s), $out/report.html"
 done

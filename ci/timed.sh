@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command and says how long it took: timed.sh NAME COMMAND...
-# The budget of `make test` is 30 minutes on 2 cores; these lines show who spends it.
+# CI gives `make test` 90 minutes on 2 cores; these lines show who spends them.
 set -euo pipefail
 name="$1"
 shift

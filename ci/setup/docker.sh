@@ -2,15 +2,13 @@
 # Installs Docker's engine from Debian's packages, as root or by sudo, where there is neither a daemon that answers nor one to start.
 # It is not started: ci/docker.sh does that.
 set -euo pipefail
+# shellcheck source=ci/setup/debian.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 if docker info >/dev/null 2>&1 || PATH="$PATH:/usr/sbin:/sbin" command -v dockerd >/dev/null; then
   exit 0
 fi
-as_root=()
-if [ "$(id -u)" != 0 ]; then
-  as_root=(sudo -n)
-fi
-if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+if ! command -v apt-get >/dev/null || ! may_install; then
   echo "setup: there is no Docker daemon, and we may not install one. Start Docker, or as root on Debian: ci/setup/docker.sh" >&2
   exit 1
 fi
@@ -18,10 +16,8 @@ echo "setup: installing docker.io"
 # What the package does at its end, starting a service, is refused for the time being. A file of that name that is there stays.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
-  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-  "${as_root[@]}" chmod 755 "$policy"
-  trap '"${as_root[@]}" rm "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod 755 "$policy"
+  trap 'as_root rm "$policy"' EXIT
 fi
-get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends docker.io >/dev/null; }
-# The lists of packages may be missing, or so old that what they name is gone.
-get || { "${as_root[@]}" apt-get update --quiet=2 && get; }
+install docker.io

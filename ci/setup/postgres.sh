@@ -2,6 +2,8 @@
 # Installs what the database servers of the tests (fixtures/servers) need of the system: PostgreSQL's server programs and iproute2.
 # From Debian's packages, as root or by sudo; elsewhere it says what is missing. The system's own cluster is neither made nor started.
 set -euo pipefail
+# shellcheck source=ci/setup/debian.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 missing=()
 if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then
@@ -12,26 +14,16 @@ if ! PATH="$PATH:/usr/sbin:/sbin" command -v ip >/dev/null; then
 fi
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
-as_root=()
-if [ "$(id -u)" != 0 ]; then
-  as_root=(sudo -n)
-fi
 if ! command -v apt-get >/dev/null; then
   echo "setup: ${missing[*]} missing (the tests run real databases), and there is no apt-get to install from." \
     "Install PostgreSQL 13 or newer with its server programs on the PATH, and iproute2." >&2
   exit 1
 fi
-if ! "${as_root[@]}" true 2>/dev/null; then
+if ! may_install; then
   echo "setup: ${missing[*]} missing (the tests run real databases), and we may not install packages." \
     "As root: ci/setup/postgres.sh" >&2
   exit 1
 fi
-
-install() {
-  get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends "$@" >/dev/null; }
-  # The lists of packages may be missing, or so old that what they name is gone.
-  get "$@" || { "${as_root[@]}" apt-get update --quiet=2 && get "$@"; }
-}
 
 echo "setup: installing ${missing[*]}"
 case " ${missing[*]} " in
@@ -40,9 +32,9 @@ case " ${missing[*]} " in
   # installs later is the owner's business.
   conf=/etc/postgresql-common/createcluster.conf
   install postgresql-common
-  "${as_root[@]}" cp --preserve "$conf" "$conf.cloudstate"
-  trap '"${as_root[@]}" mv "$conf.cloudstate" "$conf"' EXIT
-  "${as_root[@]}" sed --in-place '/create_main_cluster/d; $a create_main_cluster = false' "$conf"
+  as_root cp --preserve "$conf" "$conf.cloudstate"
+  trap 'as_root mv "$conf.cloudstate" "$conf"' EXIT
+  as_root sed --in-place '/create_main_cluster/d; $a create_main_cluster = false' "$conf"
   ;;
 esac
 install "${missing[@]}"

@@ -2,124 +2,6 @@ package entity
 
 import "fmt"
 
-// Protocol is what the event sourced and the value entity protocol do differently.
-// Implementations are stateless and safe for concurrent use.
-type Protocol interface {
-	// Command encodes the message that carries cmd to the user function.
-	Command(entityID string, cmd *Command) []byte
-	// Answer reads a message of the user function. An error says what is wrong with
-	// it and makes it a protocol violation with the text Texts.Message.
-	Answer(msg []byte) (Answer, error)
-	// Texts are the fixed texts of the kind.
-	Texts() *Texts
-}
-
-// Texts are what callers are told of stream-level faults; SPEC.md fixes them for
-// each kind (ES-37 to ES-42, VE-21).
-type Texts struct {
-	Reply       string // a reply that nobody asked for, or one that breaks a rule
-	Failure     string // a failure on the stream
-	Message     string // an empty or unreadable message
-	Termination string // the user function closed or broke the stream
-	Queued      string // what commands behind the failed one are told
-	Load        string // the store could not be read
-	Write       string // the store could not be written
-}
-
-// Answer is a message of the user function, read.
-type Answer struct {
-	Kind AnswerKind
-	// CommandID names the command that a reply or failure is about.
-	CommandID int64
-	// Detail is a failure's description, or for AnswerReply the rule that the reply
-	// breaks (such as a snapshot without events, ES-23); empty when it breaks none.
-	Detail  string
-	Outcome Outcome
-	Write   Write
-	// Snapshot is an encoded Any, nil for none (ES-21).
-	Snapshot []byte
-}
-
-// AnswerKind tells the messages of a user function apart.
-type AnswerKind uint8
-
-const (
-	// AnswerEmpty is a message with no content: a protocol violation.
-	AnswerEmpty AnswerKind = iota
-	// AnswerReply answers a command.
-	AnswerReply
-	// AnswerFailure is a failure of the stream (ES-37).
-	AnswerFailure
-)
-
-// Write is the state change that a reply asks for.
-type Write struct {
-	Op WriteOp
-	// Events are encoded Anys, for WriteAppend.
-	Events [][]byte
-	// Value is an encoded Any, for WritePut.
-	Value []byte
-}
-
-// WriteOp is the kind of a [Write].
-type WriteOp uint8
-
-const (
-	// WriteNone changes nothing.
-	WriteNone WriteOp = iota
-	// WriteAppend appends events to the journal (ES-20).
-	WriteAppend
-	// WritePut replaces the value (VE-13).
-	WritePut
-	// WriteDelete removes the value (VE-14).
-	WriteDelete
-)
-
-// Op is what an [Instruction] asks for.
-type Op uint8
-
-const (
-	// OpActivate loads the state, opens a stream, sends init and replay; then call
-	// Activated or ActivationFailed.
-	OpActivate Op = iota
-	// OpRecall looks whether the entity, which is at Position, remembers an earlier try of Command; then call Recalled.
-	OpRecall
-	// OpSend sends Message.
-	OpSend
-	// OpWrite makes Write durable, following position Position, and Remember with it if not nil; then
-	// call Written or WriteFailed.
-	OpWrite
-	// OpConfirm makes sure that nobody else can have changed the entity: what is to be
-	// answered, without a write, must not be out of date. Then call Confirmed or Disowned.
-	OpConfirm
-	// OpSnapshot stores Snapshot as covering everything up to Position. Its failure is
-	// only logged (ES-21).
-	OpSnapshot
-	// OpSettle releases Outcome to Command's caller.
-	OpSettle
-	// OpCloseStream half-closes the stream and lets the user function complete it (ES-45).
-	OpCloseStream
-	// OpAbort cancels the stream at once.
-	OpAbort
-	// OpReport tells the user function Text through reportError, and the log (ES-43).
-	OpReport
-	// OpRetire forgets the machine, which has ended. A later command needs a new one.
-	OpRetire
-)
-
-// Instruction is one thing that the driver is to do, in order.
-type Instruction struct {
-	Op       Op
-	Message  []byte
-	Write    Write
-	Remember *Remembered
-	Position uint64
-	Snapshot []byte
-	Command  *Command
-	Outcome  Outcome
-	Text     string
-}
-
 type state uint8
 
 const (
@@ -228,11 +110,6 @@ func (m *Machine) Activated(position uint64) {
 	m.next()
 }
 
-// ActivationFailed says that the state could not be loaded or replayed.
-func (m *Machine) ActivationFailed(fault *Fault, detail string) {
-	m.end(fault, fault, detail)
-}
-
 // Received takes a message from the current stream.
 func (m *Machine) Received(msg []byte) {
 	if m.over() {
@@ -326,94 +203,6 @@ func (m *Machine) settled() {
 	}
 }
 
-// Disowned says that somebody else may have changed the entity, so that what the user
-// function holds of it is worth nothing. It comes instead of Confirmed, and then the answer
-// does not leave, but fault does; or while the machine is idle, and then it ends.
-// Commands that wait were not sent: they are, to what is loaded anew.
-func (m *Machine) Disowned(fault *Fault) {
-	if m.state != settling && m.state != ready {
-		return
-	}
-	m.answer, m.replay = Answer{}, false
-	if m.current != nil {
-		m.settleCurrent(Outcome{Fault: fault})
-	}
-	switch {
-	case m.doomed != nil:
-		m.end(nil, m.doomed, "")
-	case len(m.queue) > 0:
-		m.reload()
-	default:
-		m.letGo()
-	}
-}
-
-// WriteFailed says that the write is not known to be durable. The instance ends:
-// what it holds no longer follows from the store. Where only room was lacking, commands
-// that wait go to what is loaded anew, for they may be reads. Where trying again may help,
-// their callers are told so as well (SERV-55): none was sent.
-func (m *Machine) WriteFailed(fault *Fault, detail string) {
-	queued := m.fault(m.texts.Queued)
-	switch fault.Class {
-	case FaultStoreFull:
-		m.Disowned(fault)
-		return
-	case FaultStoreUnavailable:
-		queued = &Fault{FaultStoreUnavailable, textBehind}
-	default:
-	}
-	m.end(fault, queued, detail)
-}
-
-// textBehind is for commands that waited behind one that could not be stored.
-const textBehind = "a command before this one could not be stored; this one was not carried out, try again"
-
-// StreamEnded says that the user function closed, failed or lost the stream. The
-// class tells a stream that was ended (FaultProtocol) from a user function that is
-// gone (FaultUnavailable).
-func (m *Machine) StreamEnded(class FaultClass, detail string) {
-	if m.over() {
-		return
-	}
-	if m.state == ready {
-		// Nobody waits: the user function let go of an idle instance.
-		m.end(nil, nil, "")
-		return
-	}
-	m.fail(&Fault{class, m.texts.Termination}, &Fault{class, m.texts.Queued}, detail)
-}
-
-// TimedOut says that the user function did not answer, or take its replay, within
-// the command time-out (LIM-06).
-func (m *Machine) TimedOut(after string) {
-	if !m.Awaiting() {
-		return
-	}
-	f := &Fault{FaultTimeout, "the user function did not answer within " + after}
-	queued := m.fault(m.texts.Queued)
-	if m.state == activating {
-		queued = f
-	}
-	m.end(f, queued, "did not answer a command within "+after)
-}
-
-// Passivate ends an instance that has nothing to do; otherwise it does nothing
-// (ES-45, ES-46).
-func (m *Machine) Passivate() {
-	if m.state == ready {
-		m.letGo()
-	}
-}
-
-// Drain lets the machine finish what it has and then passivate (OPS-07).
-func (m *Machine) Drain() {
-	m.draining = true
-	m.Passivate()
-}
-
-// over says that what the stream still brings no longer matters.
-func (m *Machine) over() bool { return m.state == ended || m.doomed != nil }
-
 func (m *Machine) activate() {
 	m.state = activating
 	m.out = append(m.out, Instruction{Op: OpActivate})
@@ -423,12 +212,6 @@ func (m *Machine) activate() {
 func (m *Machine) reload() {
 	m.out = append(m.out, Instruction{Op: OpCloseStream})
 	m.activate()
-}
-
-// letGo ends the machine in order, when nothing is outstanding.
-func (m *Machine) letGo() {
-	m.out = append(m.out, Instruction{Op: OpCloseStream}, Instruction{Op: OpRetire})
-	m.state = ended
 }
 
 func (m *Machine) next() {
@@ -475,39 +258,6 @@ func (m *Machine) send(cmd *Command) {
 	m.out = append(m.out, Instruction{Op: OpSend, Message: m.protocol.Command(m.entityID, cmd)})
 }
 
-func (m *Machine) violation(text, detail string) {
-	m.fail(m.fault(text), m.fault(m.texts.Queued), detail)
-}
-
-// fail ends the instance, but not before a write or confirmation that is out has become
-// known: its command's events may be durable, and then its caller is told so. Nor before it is
-// known whether a command that was not sent yet had been carried out before.
-func (m *Machine) fail(current, queued *Fault, detail string) {
-	if m.state == settling || m.state == recalling {
-		m.report(detail)
-		m.doomed = queued
-		m.settleQueue(queued)
-		return
-	}
-	m.end(current, queued, detail)
-}
-
-func (m *Machine) end(current, queued *Fault, detail string) {
-	if m.current != nil {
-		m.settleCurrent(Outcome{Fault: current})
-	}
-	m.settleQueue(queued)
-	m.report(detail)
-	m.out = append(m.out, Instruction{Op: OpAbort}, Instruction{Op: OpRetire})
-	m.state = ended
-}
-
-func (m *Machine) report(detail string) {
-	if detail != "" {
-		m.out = append(m.out, Instruction{Op: OpReport, Text: detail})
-	}
-}
-
 func (m *Machine) settleCurrent(o Outcome) {
 	cmd := m.current
 	m.current = nil
@@ -524,5 +274,3 @@ func (m *Machine) settleQueue(f *Fault) {
 func (m *Machine) settle(cmd *Command, o Outcome) {
 	m.out = append(m.out, Instruction{Op: OpSettle, Command: cmd, Outcome: o})
 }
-
-func (m *Machine) fault(text string) *Fault { return &Fault{FaultProtocol, text} }

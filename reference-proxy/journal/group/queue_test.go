@@ -193,7 +193,7 @@ func TestBusyKeyHoldsNobodyElseUp(t *testing.T) {
 
 // later lets the bubble's clock go on.
 func later(d time.Duration) {
-	time.Sleep(d) //nolint:forbidigo // synctest's clock: nobody waits
+	time.Sleep(d) //nolint:forbidigo // waits for nothing: in a synctest bubble this is how the clock is moved
 }
 
 // TestSlowGroupLosesItsPlace: a group that takes longer than patience holds up none but items of its keys, and when it

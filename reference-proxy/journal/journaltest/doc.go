@@ -14,5 +14,5 @@
 // It never sleeps to wait for something, and its random tests repeat themselves.
 //
 // docs/stores/writing-a-store.md tells how to certify a store with it. That the suite finds
-// out stores that break a promise is proven in its own tests (mutants_test.go).
+// out stores that break a promise is proven in its own tests (mutants_*_test.go).
 package journaltest
