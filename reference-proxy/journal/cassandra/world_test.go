@@ -44,35 +44,51 @@ type stored struct {
 	clock  int
 }
 
-type deletion struct {
-	at    place
-	below generation
+type rowKey struct {
+	place
+	gen  generation
+	part uint64
 }
 
 type replica struct {
-	rows    map[string]stored
-	deleted []deletion
+	rows    map[rowKey]stored
+	deleted map[place]generation // what is below it there is gone
 }
 
-func key(bucket uint64, r row) string { return fmt.Sprint(bucket, r.first, r.gen, r.part) }
+func newReplica() *replica {
+	return &replica{rows: map[rowKey]stored{}, deleted: map[place]generation{}}
+}
+
+func (r *replica) put(s stored) {
+	k := rowKey{place{s.bucket, s.first}, s.gen, s.part}
+	if old, there := r.rows[k]; !there || bytes.Compare(old.data, s.data) < 0 { // equal time stamps: the larger value
+		r.rows[k] = s
+	}
+}
+
+func (r *replica) remove(at place, below generation) {
+	if r.deleted[at].before(below) {
+		r.deleted[at] = below
+	}
+}
+
+// sweep lets deletions take effect on rows that came before and after them.
+func (r *replica) sweep() {
+	for k := range r.rows {
+		if k.gen.before(r.deleted[k.place]) {
+			delete(r.rows, k)
+		}
+	}
+}
 
 func (r *replica) apply(m message) {
 	for _, w := range m.rows {
-		k := key(m.bucket, w)
-		if old, there := r.rows[k]; !there || bytes.Compare(old.data, w.data) < 0 { // equal time stamps: the larger value
-			r.rows[k] = stored{w, m.bucket, m.clock}
-		}
+		r.put(stored{w, m.bucket, m.clock})
 	}
 	if m.older != nil {
-		r.deleted = append(r.deleted, deletion{place{m.bucket, m.rows[0].first}, *m.older})
+		r.remove(place{m.bucket, m.rows[0].first}, *m.older)
 	}
-	for k, s := range r.rows {
-		for _, d := range r.deleted {
-			if d.at == (place{s.bucket, s.first}) && s.gen.before(d.below) {
-				delete(r.rows, k)
-			}
-		}
-	}
+	r.sweep()
 }
 
 // phase is where an owner stands.
@@ -126,7 +142,7 @@ type world struct {
 func newWorld(r rules, choose func(string, int) int) *world {
 	w := &world{rules: r, choose: choose, id: journal.EntityID{Namespace: "n", Key: "k"}, pending: map[int]message{}}
 	for i := range w.replicas {
-		w.replicas[i] = &replica{rows: map[string]stored{}}
+		w.replicas[i] = newReplica()
 	}
 	w.claim()
 	return w
@@ -134,15 +150,16 @@ func newWorld(r rules, choose func(string, int) int) *world {
 
 // rowsOf merges what some replicas have, in the table's order.
 func (w *world) rowsOf(replicas ...int) []stored {
-	merged := replica{rows: map[string]stored{}}
-	for _, i := range replicas {
-		merged.deleted = append(merged.deleted, w.replicas[i].deleted...)
-	}
+	merged := newReplica()
 	for _, i := range replicas {
 		for _, s := range w.replicas[i].rows {
-			merged.apply(message{rows: []row{s.row}, bucket: s.bucket, clock: s.clock})
+			merged.put(s)
+		}
+		for at, below := range w.replicas[i].deleted {
+			merged.remove(at, below)
 		}
 	}
+	merged.sweep()
 	list := make([]stored, 0, len(merged.rows))
 	for _, s := range merged.rows {
 		list = append(list, s)
