@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign guide bench)
 declare -A full=(
   [KILLS]=60 [KILL_SEEDS]="1 2 3 4 5" [CUTS]=400 [DISK_FILLS]=40 [OUTAGES]=10 [FAULT_SECONDS]=180 [FAULT_SEEDS]="1 2 3"
-  [CERTIFY_FUZZTIME]=60s [FUZZ_CONVERSATIONS]=600000 [TCK_RUNS]=15 [TCK_DISTURBANCES]=200
+  [CERTIFY_FUZZTIME]=60s [FUZZ_CONVERSATIONS]=600000 [TCK_RUNS]=30 [TCK_DISTURBANCES]=200
 )
 length=""
 for name in "${!full[@]}"; do
@@ -28,7 +28,7 @@ what() {
     outages) echo "each database paused $OUTAGES times and killed as often under a running proxy" ;;
     fuzz) echo "every fuzz target for $CERTIFY_FUZZTIME" ;;
     fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
-    tck) echo "the TCK with $TCK_RUNS seeds over the memory and the embedded store each, every other seed under load" ;;
+    tck) echo "the TCK $TCK_RUNS times over the embedded store, every other time under load, and once over the memory store" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
     guide) echo "the guide docs/tck/certify-your-library.md, typed as it stands on a clean machine" ;;
     bench) echo "make bench, each target held" ;;
