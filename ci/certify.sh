@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores mutants tck-foreign guide bench)
+all=(test kill store-faults power-cuts full-disk outages fuzz fuzz-protocol tck tck-faults tck-stores matrix mutants tck-foreign guide bench)
 declare -A full=(
   [KILLS]=60 [KILL_SEEDS]="1 2 3 4 5" [CUTS]=400 [DISK_FILLS]=40 [OUTAGES]=10 [FAULT_SECONDS]=180 [FAULT_SEEDS]="1 2 3"
   [CERTIFY_FUZZTIME]=60s [FUZZ_CONVERSATIONS]=600000 [TCK_RUNS]=30 [TCK_DISTURBANCES]=200
@@ -30,6 +30,7 @@ what() {
     fuzz-protocol) echo "$FUZZ_CONVERSATIONS conversations of the protocol fuzzer with each side, seven of eight mutated" ;;
     tck) echo "the TCK $TCK_RUNS times over the embedded store, every other time under load, and once over the memory store" ;;
     tck-faults) echo "the TCK's storms in each environment on the embedded store, and under kills and on lossy links on PostgreSQL, $TCK_DISTURBANCES disturbances a case" ;;
+    matrix) echo "make matrix: every cell of tck.yaml, in containers" ;;
     guide) echo "the guide docs/tck/certify-your-library.md, typed as it stands on a clean machine" ;;
     bench) echo "make bench, each target held" ;;
     *) echo "make $1" ;;
@@ -93,6 +94,7 @@ figures() {
     fuzz-protocol) pattern='^== fuzz' ;;
     tck) pattern='^== tck: ' ;;
     guide) pattern='^== docs/' ;;
+    matrix) pattern='^SUITE|^(frontend|proxy|pair)|cells' lines=40 ;;
     tck-faults) pattern='operations on|violations$|kills: |^== tck ' lines=90 ;;
     tck-stores) pattern='^== tck over ' ;;
     tck-foreign) pattern='^== tck on ' ;;
