@@ -42,11 +42,6 @@ func (s *EventSourced) ExpectInit(ctx context.Context, want *eventsourced.EventS
 	return s.Expect(ctx, &eventsourced.EventSourcedStreamIn{Message: &eventsourced.EventSourcedStreamIn_Init{Init: want}})
 }
 
-// ExpectEvent expects want as the next message.
-func (s *EventSourced) ExpectEvent(ctx context.Context, want *eventsourced.EventSourcedEvent) error {
-	return s.Expect(ctx, &eventsourced.EventSourcedStreamIn{Message: &eventsourced.EventSourcedStreamIn_Event{Event: want}})
-}
-
 // ExpectCommand expects want as the next message.
 func (s *EventSourced) ExpectCommand(ctx context.Context, want *cloudstate.Command) error {
 	return s.Expect(ctx, &eventsourced.EventSourcedStreamIn{Message: &eventsourced.EventSourcedStreamIn_Command{Command: want}})

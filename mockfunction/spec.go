@@ -12,11 +12,10 @@ import (
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
 
-// The entity types that SPEC.md names.
+// The entity types that a function can serve.
 const (
 	EventSourcedType = "cloudstate.eventsourced.EventSourced"
 	ValueEntityType  = "cloudstate.valueentity.ValueEntity"
-	CRDTType         = "cloudstate.crdt.Crdt"
 	ActionType       = "cloudstate.action.ActionProtocol"
 )
 

@@ -40,19 +40,9 @@ func (s *ValueEntity) ExpectInit(ctx context.Context, want *valueentity.ValueEnt
 	return s.Expect(ctx, &valueentity.ValueEntityStreamIn{Message: &valueentity.ValueEntityStreamIn_Init{Init: want}})
 }
 
-// ExpectCommand expects want as the next message.
-func (s *ValueEntity) ExpectCommand(ctx context.Context, want *cloudstate.Command) error {
-	return s.Expect(ctx, &valueentity.ValueEntityStreamIn{Message: &valueentity.ValueEntityStreamIn_Command{Command: want}})
-}
-
 // Reply sends reply.
 func (s *ValueEntity) Reply(reply *valueentity.ValueEntityReply) error {
 	return s.Send(&valueentity.ValueEntityStreamOut{Message: &valueentity.ValueEntityStreamOut_Reply{Reply: reply}})
-}
-
-// SendFailure sends a failure of the stream itself; a failure of one command is a reply.
-func (s *ValueEntity) SendFailure(failure *cloudstate.Failure) error {
-	return s.Send(&valueentity.ValueEntityStreamOut{Message: &valueentity.ValueEntityStreamOut_Failure{Failure: failure}})
 }
 
 func (f *Function) handleValueEntity(transport grpc.ServerStream, method string) error {

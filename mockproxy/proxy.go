@@ -25,8 +25,8 @@ const (
 	ActionType       = "cloudstate.action.ActionProtocol"
 )
 
-// DefaultMaxMessageSize bounds a message from the user function, in bytes (LIM-01).
-const DefaultMaxMessageSize = 12 << 20
+// maxMessageSize bounds a message from the user function, in bytes (LIM-01).
+const maxMessageSize = 12 << 20
 
 // Option changes how [Dial] sets a proxy up.
 type Option func(*Proxy)
@@ -37,29 +37,25 @@ func WithRecorder(r *trace.Recorder) Option { return func(p *Proxy) { p.recorder
 // WithWait bounds each expectation, beside its own context; the default is [wire.DefaultWait].
 func WithWait(d time.Duration) Option { return func(p *Proxy) { p.wait = d } }
 
-// WithMaxMessageSize bounds a received message, in bytes; the default is [DefaultMaxMessageSize].
-func WithMaxMessageSize(n int) Option { return func(p *Proxy) { p.maxSize = n } }
-
 // Proxy is a scripted proxy, connected to one user function. Its methods are safe for concurrent use; a stream that it opens
 // belongs to one script.
 type Proxy struct {
 	addr     string
 	recorder *trace.Recorder
 	wait     time.Duration
-	maxSize  int
 	conn     *grpc.ClientConn
 }
 
 // Dial prepares a connection to the user function at addr ("host:port"). It does not wait for the user function: the first call
 // connects, and fails if nobody listens.
 func Dial(addr string, opts ...Option) (*Proxy, error) {
-	p := &Proxy{addr: addr, maxSize: DefaultMaxMessageSize}
+	p := &Proxy{addr: addr}
 	for _, opt := range opts {
 		opt(p)
 	}
 	conn, err := grpc.NewClient("passthrough:///"+addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire.Codec{}), grpc.MaxCallRecvMsgSize(p.maxSize)))
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire.Codec{}), grpc.MaxCallRecvMsgSize(maxMessageSize)))
 	if err != nil {
 		return nil, fmt.Errorf("mockproxy: address %q: %w", addr, err)
 	}
@@ -70,14 +66,8 @@ func Dial(addr string, opts ...Option) (*Proxy, error) {
 // Close ends the connection and all streams on it.
 func (p *Proxy) Close() error { return p.conn.Close() }
 
-// Addr returns the user function's address as given to [Dial].
-func (p *Proxy) Addr() string { return p.addr }
-
-// Recorder returns the recorder given by [WithRecorder], or nil.
-func (p *Proxy) Recorder() *trace.Recorder { return p.recorder }
-
-// With returns a proxy on the same connection with options of its own, so that each test can have a recorder for itself. The
-// message size is the connection's and cannot be changed. Closing either closes both.
+// With returns a proxy on the same connection with options of its own, so that each test can have a recorder for itself. Closing
+// either closes both.
 func (p *Proxy) With(opts ...Option) *Proxy {
 	q := *p
 	for _, opt := range opts {

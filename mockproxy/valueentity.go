@@ -61,8 +61,3 @@ func (v *ValueEntity) SendCommand(c *cloudstate.Command) error {
 func (v *ValueEntity) ExpectReply(ctx context.Context, want *valueentity.ValueEntityReply) error {
 	return v.Expect(ctx, &valueentity.ValueEntityStreamOut{Message: &valueentity.ValueEntityStreamOut_Reply{Reply: want}})
 }
-
-// ExpectFailure expects want as the next message: a failure of the stream, not of one command (that one is a reply).
-func (v *ValueEntity) ExpectFailure(ctx context.Context, want *cloudstate.Failure) error {
-	return v.Expect(ctx, &valueentity.ValueEntityStreamOut{Message: &valueentity.ValueEntityStreamOut_Failure{Failure: want}})
-}

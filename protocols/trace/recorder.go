@@ -23,12 +23,11 @@ type Recorder struct {
 	now     func() time.Time
 	streams atomic.Uint64
 
-	mu      sync.Mutex
-	follow  func(Message)
-	ring    []Message // at most limit; the oldest is at next once the ring is full
-	next    int
-	seq     uint64
-	dropped uint64
+	mu     sync.Mutex
+	follow func(Message)
+	ring   []Message // at most limit; the oldest is at next once the ring is full
+	next   int
+	seq    uint64
 }
 
 // NewRecorder returns a recorder that keeps the newest limit messages; a limit below 1 means [DefaultLimit].
@@ -75,7 +74,6 @@ func (r *Recorder) Record(m Message) {
 	}
 	r.ring[r.next] = m
 	r.next = (r.next + 1) % r.limit
-	r.dropped++
 }
 
 // Follow has f called with each message as it is recorded, whole, however large, in order and one at a time. f must be quick and must not use the
@@ -104,16 +102,6 @@ func (r *Recorder) Messages() []Message {
 	return append(out, r.ring[:r.next]...)
 }
 
-// Dropped returns how many messages had to go to make room.
-func (r *Recorder) Dropped() uint64 {
-	if r == nil {
-		return 0
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.dropped
-}
-
 // Reset forgets all messages. Numbers and stream ids go on, so that nothing recorded later is mistaken for something older.
 func (r *Recorder) Reset() {
 	if r == nil {
@@ -121,7 +109,7 @@ func (r *Recorder) Reset() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ring, r.next, r.dropped = nil, 0, 0
+	r.ring, r.next = nil, 0
 }
 
 // String renders what is kept, one message a line.

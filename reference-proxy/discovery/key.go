@@ -54,15 +54,6 @@ type keyValue struct {
 	bytes  []byte // string and bytes
 }
 
-// Fields lists the names of the key fields, in the order in which they form the key.
-func (k *KeyExtractor) Fields() []string {
-	names := make([]string, len(k.fields))
-	for i, f := range k.fields {
-		names[i] = f.name
-	}
-	return names
-}
-
 // Extract returns the entity key of a request, as SERV-13 to SERV-15 and SERV-42 to SERV-48 define it: a single field
 // gives its text verbatim; several are joined by "-" in the order of their declaration, with "-" and "\" inside of one
 // escaped by "\". A field that is absent has its default value, and of a field that occurs several times the last one counts.

@@ -1,6 +1,7 @@
 package testkit_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -37,6 +38,25 @@ func served(t *testing.T, name string) (cloudstate.Service, *mockproxy.Proxy) {
 	}
 	t.Fatalf("no service %s", name)
 	return nil, nil
+}
+
+// instance is the stream of an entity instance, whose answers are of type Out.
+type instance[Out any] interface {
+	Command(id int64, name string, payload proto.Message) error
+	Recv(ctx context.Context) (Out, error)
+}
+
+// ask brings a command to the server and returns its answer.
+func ask[Out any](t *rapid.T, at instance[Out], id int64, request proto.Message) Out {
+	t.Helper()
+	if err := at.Command(id, "Process", request); err != nil {
+		t.Fatal(err)
+	}
+	out, err := at.Recv(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // answered holds a result against what a server sent over gRPC for the same command.
@@ -132,14 +152,7 @@ func TestEventSourcedParity(t *testing.T) {
 			}
 			request := &es.Request{Id: who, Actions: rapid.SliceOfN(step, 0, 5).Draw(t, "steps")}
 			id++
-			if err := stream.Command(id, "Process", request); err != nil {
-				t.Fatal(err)
-			}
-			out, err := stream.Recv(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			reply, result := out.GetReply(), kit.Run("Process", request)
+			reply, result := ask(t, stream, id, request).GetReply(), kit.Run("Process", request)
 			answered(t, result, reply.GetClientAction(), reply.GetSideEffects())
 			if len(result.Events) != len(reply.GetEvents()) {
 				t.Fatalf("%d events, the server's has %d", len(result.Events), len(reply.GetEvents()))
@@ -206,14 +219,7 @@ func TestValueParity(t *testing.T) {
 			}
 			request := &ve.Request{Id: who, Actions: rapid.SliceOfN(step, 0, 5).Draw(t, "steps")}
 			id++
-			if err := stream.Command(id, "Process", request); err != nil {
-				t.Fatal(err)
-			}
-			out, err := stream.Recv(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			reply, result := out.GetReply(), kit.Run("Process", request)
+			reply, result := ask(t, stream, id, request).GetReply(), kit.Run("Process", request)
 			answered(t, result, reply.GetClientAction(), reply.GetSideEffects())
 			change := reply.GetStateAction()
 			if result.Updated != (change.GetUpdate() != nil) || result.Deleted != (change.GetDelete() != nil) {

@@ -22,9 +22,6 @@ type Selection struct {
 	Focus []string
 }
 
-// Empty reports whether everything is chosen.
-func (s Selection) Empty() bool { return len(s.Suites) == 0 && s.Label == "" && len(s.Focus) == 0 }
-
 // Labels returns what a case can be selected by: its kind, its own labels, and of each requirement that it proves the area, the
 // party, the profile and the class of level; all in lower case, without duplicates.
 func Labels(c suite.Case, catalogue *spec.Catalogue) []string {

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 // drawConversation draws one of either side.
 func drawConversation(t *rapid.T) Conversation {
 	side := rapid.SampledFrom([]target.Role{target.Frontend, target.Proxy}).Draw(t, "side")
-	return Generate(side, rapid.Uint64().Draw(t, "seed"), rapid.Uint64().Draw(t, "index"))
+	c, _ := generate(side, rapid.Uint64().Draw(t, "seed"), rapid.Uint64().Draw(t, "index"))
+	return c
 }
 
 // sent are all bytes of a conversation, for an entity.
@@ -73,7 +74,8 @@ func TestCasesOutliveTheirFile(t *testing.T) {
 
 func TestOneSeedOneSeries(t *testing.T) {
 	text := func(seed, index uint64) string {
-		out, err := Case{Conversations: []Conversation{Generate(target.Proxy, seed, index)}}.Text()
+		c, _ := generate(target.Proxy, seed, index)
+		out, err := Case{Conversations: []Conversation{c}}.Text()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +163,8 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for i := range uint64(20) {
 		for _, side := range []target.Role{target.Frontend, target.Proxy} {
-			text, err := Case{Conversations: []Conversation{Generate(side, 1, i)}}.Text()
+			c, _ := generate(side, 1, i)
+			text, err := Case{Conversations: []Conversation{c}}.Text()
 			if err != nil {
 				f.Fatal(err)
 			}

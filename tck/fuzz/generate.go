@@ -49,13 +49,7 @@ var kinds = []struct {
 	{Discovery, 10}, {Raw, 20},
 }
 
-// Generate returns conversation number index of a seed. It depends on nothing else.
-func Generate(side target.Role, seed, index uint64) Conversation {
-	c, _ := generate(side, seed, index)
-	return c
-}
-
-// generate also tells whether the conversation was mutated.
+// generate returns conversation number index of a seed, which depends on nothing else, and whether it was mutated.
 func generate(side target.Role, seed, index uint64) (Conversation, bool) {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, index)), side: side}
 	kind := g.kind()

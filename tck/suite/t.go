@@ -28,9 +28,6 @@ type T struct {
 	client   *Client
 }
 
-// Case returns the case that is being executed.
-func (t *T) Case() Case { return t.c }
-
 // ID returns an entity id that no other case, execution or call shares; it begins with name.
 func (t *T) ID(name string) string {
 	t.mu.Lock()

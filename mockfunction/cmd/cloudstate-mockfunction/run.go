@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
-
-	"github.com/alecthomas/kong"
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/mockfunction/model"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 )
 
 const description = `Serve a user function that does what each request tells it to, for trying a Cloudstate proxy without writing one.
@@ -40,43 +38,37 @@ type commands struct {
 	Prompt promptCommand `cmd:"" help:"The same step by step, as you type them."`
 }
 
+// place is where a function listens.
+type place struct {
+	Host string `help:"Address to listen on." default:"127.0.0.1" env:"HOST"`
+	Port uint16 `help:"Port to listen on; 0 for any free one." default:"8080" env:"PORT"`
+}
+
+func (p place) address() string { return net.JoinHostPort(p.Host, fmt.Sprint(p.Port)) }
+
+// start starts the function there and says where that is.
+func (p place) start(function *mockfunction.Function, stdio mockcli.Stdio) error {
+	if err := function.Start(p.address()); err != nil {
+		return mockcli.Unmet{Why: fmt.Errorf("%w; choose another with --host and --port", err)}
+	}
+	serving(stdio, function.Addr())
+	return nil
+}
+
+func serving(stdio mockcli.Stdio, address string) {
+	fmt.Fprintf(stdio.Err, "cloudstate-mockfunction: serving on %s\n", address)
+}
+
 // flags are those of serve.
 type flags struct {
-	Host                 string `help:"Address to listen on." default:"127.0.0.1" env:"HOST"`
-	Port                 uint16 `help:"Port to listen on; 0 for any free one." default:"8080" env:"PORT"`
+	place
 	MaxConcurrentStreams uint32 `help:"Streams that a proxy may have open on one connection; 0 for no limit." default:"0"`
 	Restart              bool   `help:"Ask for a restart when a command fails after it emitted events, in place of rolling back."`
 	Quiet                bool   `help:"Do not print what goes over the wire."`
 }
 
-// run is the whole program, until ctx is done; it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var line commands
-	helped := false
-	parser, err := kong.New(&line, kong.Name("cloudstate-mockfunction"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 2
-	}
-	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
-	parsed, err := parser.Parse(args)
-	if helped {
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v (--help shows the usage)\n", err)
-		return 2
-	}
-	switch parsed.Selected().Name {
-	case "replay":
-		return line.Replay.run(ctx, stdout, stderr)
-	case "script":
-		return line.Script.run(ctx, stderr)
-	case "prompt":
-		return line.Prompt.run(ctx, stdout, stderr)
-	}
-	f := line.Serve
+// Run serves until ctx is done.
+func (f *flags) Run(ctx context.Context, stdio mockcli.Stdio) error {
 	cfg := mockfunction.Config{
 		Spec:                 model.Spec(),
 		EventSourced:         model.EventSourced{RestartOnFailure: f.Restart}.New,
@@ -86,15 +78,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if !f.Quiet {
 		cfg.Recorder = trace.NewRecorder(1)
-		defer cfg.Recorder.Show(stdout)()
+		defer cfg.Recorder.Show(stdio.Out)()
 	}
 	function := mockfunction.New(cfg)
-	if err := function.Start(net.JoinHostPort(f.Host, fmt.Sprint(f.Port))); err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockfunction: %v; choose another with --host and --port\n", err)
-		return 1
+	if err := f.start(function, stdio); err != nil {
+		return err
 	}
-	fmt.Fprintf(stderr, "cloudstate-mockfunction: serving on %s\n", function.Addr())
 	<-ctx.Done()
 	function.Kill()
-	return 0
+	return nil
 }

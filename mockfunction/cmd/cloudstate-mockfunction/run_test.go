@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stateful-serverless/cloudstate/mockproxy"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 )
 
 func TestServesUntilToldToStop(t *testing.T) {
@@ -18,7 +19,7 @@ func TestServesUntilToldToStop(t *testing.T) {
 	var stdout bytes.Buffer
 	read, write := io.Pipe()
 	exit := make(chan int, 1)
-	go func() { exit <- run(ctx, []string{"--port", "0"}, &stdout, write) }()
+	go func() { exit <- run(ctx, []string{"--port", "0"}, mockcli.Stdio{Out: &stdout, Err: write}) }()
 	line, err := bufio.NewReader(read).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +64,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"replay", golden, "--port", "0", "--wait", "50ms"}, 1, "EntityDiscovery/discover, message 1: expected the open, got nothing within 50ms"},
 	} {
 		var out bytes.Buffer
-		if code := run(t.Context(), c.args, &out, &out); code != c.code || !strings.Contains(out.String(), c.text) {
+		if code := run(t.Context(), c.args, mockcli.Stdio{Out: &out, Err: &out}); code != c.code || !strings.Contains(out.String(), c.text) {
 			t.Errorf("%v: exit %d, printed %s", c.args, code, &out)
 		}
 	}

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/mockproxy"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/match"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
 )
 
@@ -22,32 +21,21 @@ type replay struct {
 	Trace    bool              `help:"Print everything that went over the wire."`
 }
 
-// run replays and prints the differences; it returns the exit status.
-func (c *replay) run(ctx context.Context, stdout, stderr io.Writer) int {
+// Run replays and prints the differences.
+func (c *replay) Run(ctx context.Context, stdio mockcli.Stdio) error {
 	recorded, err := tracefile.Open(c.File)
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
+		return err
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		defer recorder.Show(stderr)()
+		defer recorder.Show(stdio.Err)()
 	}
 	proxy, err := mockproxy.Dial(c.Function, mockproxy.WithWait(c.Wait), mockproxy.WithRecorder(recorder))
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
+		return err
 	}
 	defer proxy.Close()
 	differences, err := proxy.Replay(ctx, recorded, match.Rules{Ignore: c.Ignore, Entities: c.Entity})
-	match.Report(stdout, differences)
-	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
-	}
-	fmt.Fprintf(stdout, "%d recorded messages replayed, %d differences\n", len(recorded.Messages), len(differences))
-	if len(differences) > 0 {
-		return 1
-	}
-	return 0
+	return mockcli.Replayed(stdio, len(recorded.Messages), differences, err)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateful-serverless/cloudstate/mockproxy"
@@ -15,6 +14,7 @@ import (
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/action"
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/valueentity"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 )
 
 const description = `Ask a user function what it serves, as a Cloudstate proxy does, and send it one command. No proxy and no store are needed.
@@ -54,48 +54,20 @@ type flags struct {
 	Timeout  time.Duration `help:"How long to wait for the user function." default:"10s"`
 }
 
-// run is the whole program; it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var line commands
-	helped := false
-	parser, err := kong.New(&line, kong.Name("cloudstate-mockproxy"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }))
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 2
-	}
-	// Kong's exit after --help returns here, so what it says of the rest of the line is of no account then.
-	parsed, err := parser.Parse(args)
-	if helped {
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v (--help shows the usage)\n", err)
-		return 2
-	}
-	switch parsed.Selected().Name {
-	case "replay":
-		return line.Replay.run(ctx, stdout, stderr)
-	case "script":
-		return line.Script.run(ctx, stderr)
-	case "prompt":
-		return line.Prompt.run(ctx, stdout, stderr)
-	}
-	f := line.Ask
+// Run asks.
+func (f *flags) Run(ctx context.Context, stdio mockcli.Stdio) error {
 	if (f.Service == "") != (f.Command == "") {
-		fmt.Fprintln(stderr, "cloudstate-mockproxy: --service and --command go together: give both or neither")
-		return 2
+		return errors.New("--service and --command go together: give both or neither")
 	}
 	recorder := trace.NewRecorder(0)
-	err = f.talk(ctx, stdout, recorder)
+	err := f.talk(ctx, stdio.Out, recorder)
 	if f.Trace {
-		fmt.Fprint(stderr, recorder)
+		fmt.Fprint(stdio.Err, recorder)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 1
+		return mockcli.Unmet{Why: err}
 	}
-	return 0
+	return nil
 }
 
 // talk does what the flags ask for.

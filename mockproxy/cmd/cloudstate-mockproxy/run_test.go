@@ -7,6 +7,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/mockfunction/model"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 )
 
 func TestRun(t *testing.T) {
@@ -49,7 +50,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := run(t.Context(), c.args, &stdout, &stderr)
+			code := run(t.Context(), c.args, mockcli.Stdio{Out: &stdout, Err: &stderr})
 			if code != c.code || !strings.Contains(stdout.String(), c.out) || !strings.Contains(stderr.String(), c.err) {
 				t.Errorf("exit %d\nstdout: %s\nstderr: %s", code, &stdout, &stderr)
 			}

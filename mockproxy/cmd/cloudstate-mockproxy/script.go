@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/mockproxy"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/script"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
 )
@@ -27,21 +27,19 @@ type promptCommand struct {
 	Wait     time.Duration `default:"10s" help:"How long an expectation waits."`
 }
 
-// run runs the script; it returns the exit status.
-func (c *scriptCommand) run(ctx context.Context, stderr io.Writer) int {
+// Run runs the script.
+func (c *scriptCommand) Run(ctx context.Context, stdio mockcli.Stdio) error {
 	s, err := script.Open(c.File, script.Proxy)
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
+		return err
 	}
 	recorder := trace.NewRecorder(1)
 	if c.Trace {
-		defer recorder.Show(stderr)()
+		defer recorder.Show(stdio.Err)()
 	}
 	proxy, err := mockproxy.Dial(c.Function, mockproxy.WithWait(c.Wait), mockproxy.WithRecorder(recorder))
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
+		return err
 	}
 	defer proxy.Close()
 	types := tracefile.NewTypes()
@@ -50,43 +48,37 @@ func (c *scriptCommand) run(ctx context.Context, stderr io.Writer) int {
 		types.Learn(spec)
 	}
 	if err := s.Run(ctx, proxy.Side(types), types); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
+		fmt.Fprintln(stdio.Err, err) // which begins with the place in the script
+		return mockcli.Unmet{}
 	}
-	return 0
+	return nil
 }
 
-// run is the prompt on stdin; it returns the exit status.
-func (c *promptCommand) run(ctx context.Context, stdout, stderr io.Writer) int {
-	out := script.Terminal(stdout)
+// Run is the prompt.
+func (c *promptCommand) Run(ctx context.Context, stdio mockcli.Stdio) error {
+	out := script.Terminal(stdio.Out)
 	recorder := trace.NewRecorder(1)
 	proxy, err := mockproxy.Dial(c.Function, mockproxy.WithWait(c.Wait), mockproxy.WithRecorder(recorder))
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 2
+		return err
 	}
 	defer proxy.Close()
 	spec, err := proxy.Discover(ctx, mockproxy.Info(0, 2))
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: discover: %v\n", err)
-		return 1
+		return mockcli.Unmet{Why: fmt.Errorf("discover: %w", err)}
 	}
 	served, err := readServices(spec)
 	if err != nil {
-		fmt.Fprintf(stderr, "cloudstate-mockproxy: %v\n", err)
-		return 1
+		return mockcli.Unmet{Why: err}
 	}
 	types := tracefile.NewTypes()
 	types.Learn(spec)
 	defer recorder.Show(out)()
 	runner := script.NewRunner(script.Proxy, proxy.Side(types), types)
-	runner.Prompt(ctx, stdin, out, func(w io.Writer) {
+	runner.Prompt(ctx, stdio.In, out, func(w io.Writer) {
 		if err := served.print(w); err != nil {
-			fmt.Fprintln(stderr, err)
+			fmt.Fprintln(stdio.Err, err)
 		}
 	})
-	return 0
+	return nil
 }
-
-// stdin is where the person types; a test types for them.
-var stdin io.Reader = os.Stdin

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/mockfunction/model"
+	"github.com/stateful-serverless/cloudstate/protocols/trace/mockcli"
 )
 
 func TestScriptAndPrompt(t *testing.T) {
@@ -25,8 +26,7 @@ func TestScriptAndPrompt(t *testing.T) {
 		return path
 	}
 	const begin = "as: proxy\nsteps:\n  - open: event-sourced\n  - send: {init: {service_name: " + model.EventSourcedService + ", entity_id: e}}\n"
-	defer func() { stdin = os.Stdin }()
-	stdin = strings.NewReader("list\nopen: event-sourced\nexpect: {nothing: 1}\n")
+	const typed = "list\nopen: event-sourced\nexpect: {nothing: 1}\n"
 	for _, c := range []struct {
 		args []string
 		code int
@@ -40,7 +40,7 @@ func TestScriptAndPrompt(t *testing.T) {
 		{[]string{"prompt"}, 0, "there is no field cloudstate.eventsourced.EventSourcedStreamOut.nothing"},
 	} {
 		var out bytes.Buffer
-		if code := run(t.Context(), append(c.args, "--function", f.Addr()), &out, &out); code != c.code || !strings.Contains(out.String(), c.want) {
+		if code := run(t.Context(), append(c.args, "--function", f.Addr()), mockcli.Stdio{In: strings.NewReader(typed), Out: &out, Err: &out}); code != c.code || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%v: exit %d, want %d with %s:\n%s", c.args, code, c.code, c.want, &out)
 		}
 		if c.args[0] == "prompt" && (!strings.Contains(out.String(), "rpc Process(") || !strings.Contains(out.String(), "proxy -> frontend [2 EventSourced/handle] open")) {
@@ -48,7 +48,7 @@ func TestScriptAndPrompt(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"prompt", "--function", "127.0.0.1:1"}, &out, &out); code != 1 {
+	if code := run(t.Context(), []string{"prompt", "--function", "127.0.0.1:1"}, mockcli.Stdio{Out: &out, Err: &out}); code != 1 {
 		t.Errorf("exit %d without a function: %s", code, &out)
 	}
 }

@@ -43,7 +43,11 @@ func TestTheSchemaAdmitsTheExamples(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/tck/mock-scripts.md")
 	ok(t, err)
 	published := schema(t)
-	for _, part := range strings.Split(string(page), "```yaml\n")[1:] {
+	examples := strings.Split(string(page), "```yaml\n")[1:]
+	if len(examples) == 0 {
+		t.Error("the page has no examples")
+	}
+	for _, part := range examples {
 		text, _, _ := strings.Cut(part, "```")
 		if err := validate(t, published, text); err != nil {
 			t.Errorf("%v\n%s", err, text)

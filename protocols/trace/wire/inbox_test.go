@@ -3,11 +3,14 @@ package wire
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"google.golang.org/grpc/mem"
 )
 
-func TestInboxLosesNothingWhenTheStreamIsOver(t *testing.T) {
+func TestInboxLosesNothingWhenTheStreamIsOver(t *testing.T) { synctest.Test(t, losesNothing) }
+
+func losesNothing(t *testing.T) {
 	over, end := context.WithCancel(context.Background())
 	b := newInbox[int]()
 	for i := range inboxSize {
@@ -19,6 +22,7 @@ func TestInboxLosesNothingWhenTheStreamIsOver(t *testing.T) {
 		b.put(over, inboxSize) // no room: waits until the stream is over
 		b.put(over, inboxSize+1)
 	}()
+	synctest.Wait()
 	select {
 	case <-blocked:
 		t.Fatal("a full inbox took more from a live stream")

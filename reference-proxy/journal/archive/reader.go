@@ -47,9 +47,6 @@ func NewReader(from io.Reader) *Reader {
 	return &Reader{from: bufio.NewReaderSize(from, 64<<10), chain: newChain()}
 }
 
-// Line is the number of the line that was read last, from 1.
-func (r *Reader) Line() int { return r.line }
-
 // Next returns what the next line says, which belongs to the caller. Behind the end, which
 // is an item like others, it returns io.EOF. Other errors of the stream are *LineError.
 func (r *Reader) Next() (Item, error) {
