@@ -192,10 +192,7 @@ func (r *rig) close(ctx context.Context, force bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	for i := len(r.owned) - 1; i >= 0; i-- {
-		if force && r.vacate(ctx, r.owned[i]) {
-			continue
-		}
-		if force {
+		if force && !r.vacate(ctx, r.owned[i]) {
 			_ = r.owned[i].Kill(ctx) // it does not run, or Close below says more
 		}
 		r.owned[i].Close(ctx)

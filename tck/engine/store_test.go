@@ -102,8 +102,10 @@ func TestClaimOfRemoteStore(t *testing.T) {
 }
 
 // TestFewNamespaces: the next proxy of a single case gets the namespace of one that has stopped in an orderly way, and never one of a proxy that
-// was killed, or that runs.
+// was killed, or that runs. Nothing of either is left behind.
 func TestFewNamespaces(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
 	var seen []string
 	note := func(ctx context.Context, t *suite.T) {
 		t.Serve(suite.ModelFunction())
@@ -130,5 +132,8 @@ func TestFewNamespaces(t *testing.T) {
 	run1(t, c)
 	if len(seen) != 4 || seen[0] == seen[1] || seen[2] == seen[3] {
 		t.Errorf("namespaces, when a new one is wanted each time: %v", seen)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }

@@ -217,11 +217,10 @@ func (p *Process) clear() {
 	cmd, temp := p.cmd, p.temp
 	p.temp = ""
 	p.mu.Unlock()
-	if cmd == nil {
-		return
+	if cmd != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // ESRCH: the group is empty, as it should be
+		EndStrays(p.marker)
 	}
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // ESRCH: the group is empty, as it should be
-	EndStrays(p.marker)
 	_ = os.RemoveAll(temp) // what cannot be removed lies in the system's temporary directory, which is cleaned by others
 }
 

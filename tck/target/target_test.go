@@ -352,6 +352,23 @@ func TestCloseEndsWhatWasLeftBehind(t *testing.T) {
 	}
 }
 
+// A target that could not be started leaves no directory behind.
+func TestCloseAfterAFailedLaunch(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	p, err := New(Config{Ref: Ref{Role: Proxy, Scheme: Exec, Value: "true", Options: &Options{Dir: filepath.Join(temporary, "missing")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Launch(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("launched where there is no directory: %v", err)
+	}
+	p.Close(t.Context())
+	if left, err := os.ReadDir(temporary); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
 // A target that does not heed SIGTERM is killed when the patience of whoever closes it ends.
 func TestCloseEndsWhatHangs(t *testing.T) {
 	p := shell(t, `trap '' TERM; echo ready; while :; do sleep 1000; done`, nil)
