@@ -181,16 +181,12 @@ func (s *storm) perform(ctx context.Context, caller int, k kind, c command) orac
 		tryCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryPatience)
 		o.Answer, err = k.call(tryCtx, s.clients[caller%connections], c)
 		cancel()
-		var last oracle.Outcome
-		last, odd = conclude(c, err)
+		o.Outcome, odd = conclude(c, err)
 		o.Ended = time.Since(s.began)
-		o.Outcome = last
-		if c.key == "" || last == oracle.Acknowledged || odd != nil || o.Ended-o.Called > keyPatience {
-			break
+		if c.key != "" && o.Outcome == oracle.Refused {
+			o.Outcome = oracle.Unknown // that is said of the last try: an earlier one may have been carried out
 		}
-		// What an earlier try came to is unknown, whatever is said of the last one.
-		o.Outcome = oracle.Unknown
-		if ctx.Err() != nil {
+		if c.key == "" || o.Outcome == oracle.Acknowledged || odd != nil || o.Ended-o.Called > keyPatience || ctx.Err() != nil {
 			break
 		}
 		idle(ctx, time.Duration(1+rand.IntN(20))*time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -233,6 +234,24 @@ func TestConclude(t *testing.T) {
 			t.Errorf("%+v, %v: %v, odd %v", c.command, c.err, got, odd)
 		}
 	}
+}
+
+// TestGivingUpACommandWithAKey: that its last try was refused says nothing of the first, of which nobody knows.
+func TestGivingUpACommandWithAKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &storm{clients: make([]*suite.Client, connections), began: time.Now(), statuses: map[string]int{}}
+		tries := 0
+		k := kind{call: func(ctx context.Context, _ *suite.Client, _ command) (string, error) {
+			if tries++; tries == 1 {
+				<-ctx.Done()
+				return "", status.FromContextError(ctx.Err()).Err()
+			}
+			return "", status.Error(codes.Unavailable, "it was not carried out")
+		}}
+		if o := s.perform(t.Context(), 0, k, command{id: "e", key: "k", writes: []string{"1;"}}); o.Outcome != oracle.Unknown || o.Ended < keyPatience || tries < 3 {
+			t.Errorf("%d tries: %+v", tries, o)
+		}
+	})
 }
 
 func TestWorkAwaitsWhatIsYetToCome(t *testing.T) {
