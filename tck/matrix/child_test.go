@@ -208,3 +208,28 @@ func TestDigest(t *testing.T) {
 		t.Errorf("%v, want that the file is missing", err)
 	}
 }
+
+// An image that is not there is an error, unless the run may fetch it: then it counts as another one once it is there.
+func TestDigestOfAnImage(t *testing.T) {
+	for _, tt := range []struct {
+		name, pull string
+		fails      bool
+	}{{"fetched", "true", false}, {"local", "false", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			file, err := config.Parse("tck.yaml", []byte("version: 1\nproxies: {mine: {image: mine, pull: "+tt.pull+"}}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			missing := errors.New("no such image")
+			c := Child{Program: "testdata/tck.yaml", File: file, Image: func(string) (string, error) { return "", missing }}
+			before, err := c.Digest(Cell{Labels: Labels{Proxy: "mine"}})
+			if errors.Is(err, missing) != tt.fails {
+				t.Errorf("before it is there: %v", err)
+			}
+			c.Image = func(string) (string, error) { return "sha256:1", nil }
+			if after, err := c.Digest(Cell{Labels: Labels{Proxy: "mine"}}); err != nil || after == before {
+				t.Errorf("once it is there: the same, %v", err)
+			}
+		})
+	}
+}

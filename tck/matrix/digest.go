@@ -13,8 +13,8 @@ import (
 	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
-// Digest implements [Judge]: over the command, the declarations, the kit itself, builtin programs, and the files that the declarations name, and the ids of images. What an address or
-// a Dockerfile stands for is not looked at, unless it is among the inputs.
+// Digest implements [Judge]: over the command, the declarations, the kit itself, builtin programs, the files that the declarations name, and the ids of images.
+// What an address or a Dockerfile stands for is not looked at, unless it is among the inputs.
 func (c Child) Digest(cell Cell) (string, error) {
 	proxy, _ := c.File.Proxy(cell.Labels.Proxy)
 	frontend, _ := c.File.Frontend(cell.Labels.Frontend)
@@ -29,7 +29,7 @@ func (c Child) Digest(cell Cell) (string, error) {
 		switch {
 		case ref.Scheme == target.Image && c.Image != nil:
 			id, err := c.Image(ref.Value)
-			if err != nil {
+			if err != nil && !ref.Settings().Pull { // one that may be fetched need not be there yet
 				return "", err
 			}
 			if _, err := fmt.Fprintln(sum, id); err != nil {
