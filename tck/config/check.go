@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -134,15 +135,10 @@ func groups(pattern string) map[string]string {
 
 // checkMatrix tells of names that nothing has.
 func (f *File) checkMatrix(faults *faults, matrix *yaml.Node) {
-	known := map[string][]string{
-		"proxy":       names(f.Proxies, func(t Target) string { return t.Name }),
-		"frontend":    names(f.Frontends, func(t Target) string { return t.Name }),
-		"store":       names(f.Stores, func(s Store) string { return s.Name }),
-		"environment": names(f.Environments, func(e Environment) string { return e.Name }),
-	}
+	known := f.declared()
 	plural := map[string]string{"proxies": "proxy", "frontends": "frontend", "stores": "store", "environments": "environment"}
 	for i := 0; i+1 < len(matrix.Content); i += 2 {
-		key, value := matrix.Content[i].Value, matrix.Content[i+1]
+		key, value := matrix.Content[i].Value, meant(matrix.Content[i+1])
 		if dimension, ok := plural[key]; ok {
 			checkNames(faults, dimension, value, known[dimension])
 		}
@@ -150,9 +146,10 @@ func (f *File) checkMatrix(faults *faults, matrix *yaml.Node) {
 			continue
 		}
 		for _, rule := range value.Content {
+			rule = meant(rule)
 			for j := 0; j+1 < len(rule.Content); j += 2 {
 				dimension := rule.Content[j].Value
-				checkNames(faults, dimension, rule.Content[j+1], known[dimension])
+				checkNames(faults, dimension, meant(rule.Content[j+1]), known[dimension])
 			}
 		}
 	}
@@ -164,12 +161,8 @@ func checkNames(f *faults, dimension string, node *yaml.Node, known []string) {
 		nodes = []*yaml.Node{node}
 	}
 	for _, n := range nodes {
-		found := false
-		for _, name := range known {
-			found = found || name == n.Value
-		}
-		if !found {
-			f.add(n, "there is no %s %q%s", dimension, n.Value, nearest(n.Value, known))
+		if name := meant(n).Value; !slices.Contains(known, name) {
+			f.add(n, "there is no %s %q%s", dimension, name, nearest(name, known))
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestGoodFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := names(file.Frontends, func(t Target) string { return t.Name }); !slices.Equal(got, []string{"java", "go", "rust"}) {
+	if got := names(file.Frontends); !slices.Equal(got, []string{"java", "go", "rust"}) {
 		t.Errorf("frontends %v, want them in the order of the file", got)
 	}
 	java, _ := file.Frontend("java")
@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestManyFaultsAreCounted(t *testing.T) {
-	text := "version: 1\nproxies:\n" + strings.Repeat("  x: {}\n", 0)
+	text := "version: 1\nproxies:\n"
 	for i := range 30 {
 		text += "  p" + strings.Repeat("x", i) + ": {}\n"
 	}
@@ -167,9 +167,19 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("the matrix names the proxy %q, which is not declared", name)
 			}
 		}
+		for _, name := range file.Matrix.Frontends {
+			if p, ok := file.Frontend(name); !ok || p.Ref.IsZero() {
+				t.Fatalf("the matrix names the frontend %q, which is not declared", name)
+			}
+		}
 		for _, name := range file.Matrix.Stores {
 			if s, ok := file.Store(name); !ok || s.Ref.IsZero() {
 				t.Fatalf("the matrix names the store %q, which is not declared", name)
+			}
+		}
+		for _, name := range file.Matrix.Environments {
+			if _, ok := file.Environment(name); !ok {
+				t.Fatalf("the matrix names the environment %q, which is not declared", name)
 			}
 		}
 	})

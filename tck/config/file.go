@@ -73,8 +73,7 @@ type Store struct {
 
 // Environment is what befalls a pair while it is judged.
 type Environment struct {
-	Name        string `yaml:"-"`
-	Description string `yaml:"description"`
+	Name string `yaml:"-"`
 	// Kind is the name that the kit has for it.
 	Kind string `yaml:"kind"`
 	// Flags are added to those of the run.
@@ -106,27 +105,34 @@ type Rule struct {
 
 // Proxy returns the proxy called name.
 func (f *File) Proxy(name string) (Target, bool) {
-	return find(f.Proxies, name, func(t Target) string { return t.Name })
+	return find(f.Proxies, name)
 }
 
 // Frontend returns the frontend called name.
 func (f *File) Frontend(name string) (Target, bool) {
-	return find(f.Frontends, name, func(t Target) string { return t.Name })
+	return find(f.Frontends, name)
 }
 
 // Store returns the store called name.
 func (f *File) Store(name string) (Store, bool) {
-	return find(f.Stores, name, func(s Store) string { return s.Name })
+	return find(f.Stores, name)
 }
 
 // Environment returns the environment called name.
 func (f *File) Environment(name string) (Environment, bool) {
-	return find(f.Environments, name, func(e Environment) string { return e.Name })
+	return find(f.Environments, name)
 }
 
-func find[T any](all []T, name string, of func(T) string) (T, bool) {
+// named is what is declared under a name.
+type named interface{ name() string }
+
+func (t Target) name() string      { return t.Name }
+func (s Store) name() string       { return s.Name }
+func (e Environment) name() string { return e.Name }
+
+func find[T named](all []T, name string) (T, bool) {
 	for _, one := range all {
-		if of(one) == name {
+		if one.name() == name {
 			return one, true
 		}
 	}
@@ -135,12 +141,17 @@ func find[T any](all []T, name string, of func(T) string) (T, bool) {
 }
 
 // names lists what all are called.
-func names[T any](all []T, of func(T) string) []string {
+func names[T named](all []T) []string {
 	out := make([]string, len(all))
 	for i, one := range all {
-		out[i] = of(one)
+		out[i] = one.name()
 	}
 	return out
+}
+
+// declared lists the names of each dimension of the matrix.
+func (f *File) declared() map[string][]string {
+	return map[string][]string{"proxy": names(f.Proxies), "frontend": names(f.Frontends), "store": names(f.Stores), "environment": names(f.Environments)}
 }
 
 // Resolve returns a path of the file as seen from where the kit runs.

@@ -111,9 +111,7 @@ func section[T any](f *faults, root *yaml.Node, key string, each func(name strin
 	if mapping == nil {
 		return
 	}
-	for mapping.Kind == yaml.AliasNode {
-		mapping = mapping.Alias
-	}
+	mapping = meant(mapping)
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		var entry T
 		if err := mapping.Content[i+1].Decode(&entry); err != nil {
@@ -168,22 +166,19 @@ func (f *File) fill(faults *faults, root *yaml.Node) {
 		if err := matrix.Decode(&f.Matrix); err != nil {
 			faults.addYAML(err)
 		}
-		f.checkMatrix(faults, matrix)
+		f.checkMatrix(faults, meant(matrix))
 	}
 	f.complete()
 }
 
 // complete fills in what the matrix leaves to the declarations.
 func (f *File) complete() {
-	m := &f.Matrix
+	m, declared := &f.Matrix, f.declared()
 	for _, list := range []struct {
 		wanted *[]string
 		all    []string
 	}{
-		{&m.Proxies, names(f.Proxies, func(t Target) string { return t.Name })},
-		{&m.Frontends, names(f.Frontends, func(t Target) string { return t.Name })},
-		{&m.Stores, names(f.Stores, func(s Store) string { return s.Name })},
-		{&m.Environments, names(f.Environments, func(e Environment) string { return e.Name })},
+		{&m.Proxies, declared["proxy"]}, {&m.Frontends, declared["frontend"]}, {&m.Stores, declared["store"]}, {&m.Environments, declared["environment"]},
 	} {
 		if len(*list.wanted) == 0 {
 			*list.wanted = list.all

@@ -146,16 +146,21 @@ func fields(url string) []string {
 func locate(root *yaml.Node, path []string) (key, value *yaml.Node) {
 	key, value = root, root
 	for _, step := range path {
-		for value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
-		k, v := child(value, step)
+		k, v := child(meant(value), step)
 		if v == nil {
 			break
 		}
 		key, value = k, v
 	}
 	return key, value
+}
+
+// meant returns what an alias stands for, and any other node as it is.
+func meant(node *yaml.Node) *yaml.Node {
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	return node
 }
 
 func child(node *yaml.Node, step string) (key, value *yaml.Node) {
