@@ -45,7 +45,7 @@ func (c *recordCommand) Run(ctx context.Context, stdio Stdio) error {
 		}
 		written++
 	})
-	relay, err := intercept.Start(c.Listen, c.Function, recorder)
+	relay, err := intercept.Start(c.Listen, c.Function, recorder, nil)
 	if err != nil {
 		_ = os.Remove(file.Name()) // nothing was recorded
 		return fmt.Errorf("--listen: %w", err)

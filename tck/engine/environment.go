@@ -56,18 +56,19 @@ func (r *rig) addRelay(ctx context.Context, b *builder) error {
 	if e.Links {
 		listen = anyPort
 	}
-	var err error
-	if r.relay, err = intercept.Start(listen, r.frontend.Address, r.recorder); err != nil {
-		return err
-	}
+	var amend func(*cloudstate.EntitySpec)
 	if e.Passivation > 0 {
-		r.relay.Amend(func(spec *cloudstate.EntitySpec) {
+		amend = func(spec *cloudstate.EntitySpec) {
 			for _, entity := range spec.GetEntities() {
 				entity.PassivationStrategy = &cloudstate.EntityPassivationStrategy{Strategy: &cloudstate.EntityPassivationStrategy_Timeout{
 					Timeout: &cloudstate.TimeoutPassivationStrategy{Timeout: e.Passivation.Milliseconds()},
 				}}
 			}
-		})
+		}
+	}
+	var err error
+	if r.relay, err = intercept.Start(listen, r.frontend.Address, r.recorder, amend); err != nil {
+		return err
 	}
 	if !e.Links {
 		return nil
@@ -119,7 +120,7 @@ func (r *rig) addDriver(b *builder) error {
 	scene := &environment.Scene{
 		Proxy: r.proxy, Function: r.frontend, Links: r.links,
 		Serving: target.Serving(r.proxy.Address), Reconnect: r.relay.Reconnect, StartTimeout: b.config.StartTimeout,
-		Rediscovered: func() func(context.Context) error { return ready(r.proxy.Address, r.recorder, lastSeq(r.recorder)) },
+		Rediscovered: func() target.Probe { return ready(r.proxy.Address, r.recorder, lastSeq(r.recorder)) },
 	}
 	if store := newStore(b.config); store != nil {
 		scene.Store = store

@@ -37,8 +37,9 @@ type Relay struct {
 	changed chan struct{} // closed and replaced at each new record
 }
 
-// Start listens at listen (host:port) and relays to frontend (host:port), recording into recorder. Close it.
-func Start(listen, frontend string, recorder *trace.Recorder) (*Relay, error) {
+// Start listens at listen (host:port) and relays to frontend (host:port), recording into recorder. amend, unless it is nil, changes each answer to discover
+// before it is recorded and passed on. Close the relay.
+func Start(listen, frontend string, recorder *trace.Recorder, amend func(*cloudstate.EntitySpec)) (*Relay, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("intercept: listening at %s: %w", listen, err)
@@ -51,7 +52,7 @@ func Start(listen, frontend string, recorder *trace.Recorder) (*Relay, error) {
 		_ = listener.Close() // the dialling error is the one to report
 		return nil, fmt.Errorf("intercept: dialling %s: %w", frontend, err)
 	}
-	r := &Relay{conn: conn, served: make(chan struct{}), addr: listener.Addr().String(), record: recorder, changed: make(chan struct{})}
+	r := &Relay{conn: conn, served: make(chan struct{}), addr: listener.Addr().String(), record: recorder, amend: amend, changed: make(chan struct{})}
 	r.server = grpc.NewServer(
 		grpc.ForceServerCodecV2(wire.Codec{}), grpc.UnknownServiceHandler(r.relay), grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(math.MaxInt32), grpc.MaxSendMsgSize(math.MaxInt32))
@@ -61,9 +62,6 @@ func Start(listen, frontend string, recorder *trace.Recorder) (*Relay, error) {
 	}()
 	return r, nil
 }
-
-// Amend has f change each answer to discover before it is recorded and passed on. Call it before the first call comes.
-func (r *Relay) Amend(f func(*cloudstate.EntitySpec)) { r.amend = f }
 
 // Addr returns host:port where the relay listens.
 func (r *Relay) Addr() string { return r.addr }
@@ -157,7 +155,7 @@ func (c *call) down(in grpc.ServerStream, out grpc.ClientStream) error {
 	}
 }
 
-// amend changes an answer to discover as [Relay.Amend] was told to. What cannot be read passes as it is.
+// amend changes an answer to discover as [Start] was told to. What cannot be read passes as it is.
 func (c *call) amend(frame *wire.Frame) {
 	if c.relay.amend == nil || c.method != cloudstate.EntityDiscovery_Discover_FullMethodName {
 		return

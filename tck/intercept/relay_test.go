@@ -27,13 +27,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // between returns a client whose calls pass a relay to function.
 func between(t *testing.T, config mockfunction.Config) (*suite.Client, *Relay, *mockfunction.Function) {
 	t.Helper()
+	return amended(t, config, nil)
+}
+
+// amended is between with a relay that changes the answers to discover.
+func amended(t *testing.T, config mockfunction.Config, amend func(*cloudstate.EntitySpec)) (*suite.Client, *Relay, *mockfunction.Function) {
+	t.Helper()
 	config.Spec = model.Spec()
 	function := mockfunction.New(config)
 	if err := function.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(function.Kill)
-	relay, err := Start("127.0.0.1:0", function.Addr(), trace.NewRecorder(0))
+	relay, err := Start("127.0.0.1:0", function.Addr(), trace.NewRecorder(0), amend)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,8 +247,7 @@ func TestUnknownMethodsPassRaw(t *testing.T) {
 }
 
 func TestAmendedAnswersToDiscover(t *testing.T) {
-	client, relay, _ := between(t, mockfunction.Config{})
-	relay.Amend(func(spec *cloudstate.EntitySpec) { spec.Entities = spec.GetEntities()[:1] })
+	client, relay, _ := amended(t, mockfunction.Config{}, func(spec *cloudstate.EntitySpec) { spec.Entities = spec.GetEntities()[:1] })
 	got := &cloudstate.EntitySpec{}
 	if _, err := client.Unary(ctx10(t), cloudstate.EntityDiscovery_Discover_FullMethodName, &cloudstate.ProxyInfo{}, got, nil); err != nil {
 		t.Fatal(err)
