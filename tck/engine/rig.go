@@ -225,24 +225,6 @@ func (r *rig) vacate(ctx context.Context, part live) bool {
 	return true
 }
 
-// servesAgain waits until the proxy serves.
-func (r *rig) servesAgain(ctx context.Context) error {
-	probe := target.Serving(r.proxy.Address)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		err := probe(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
 // env is what a case gets of this rig.
 func (r *rig) env(name, nonce string) suite.Env {
 	env := suite.Env{

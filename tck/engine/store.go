@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
 // store takes the proxies' store away and brings it back, by the commands that whoever runs the kit gave. It implements [suite.StoreTarget].
@@ -78,7 +79,7 @@ func (r *run) settleStore(ctx context.Context) {
 			continue
 		}
 		if err == nil {
-			err = rig.servesAgain(ctx)
+			err = target.Await(ctx, target.Serving(rig.proxy.Address), nil)
 		}
 		if err != nil {
 			rig.down = "after a case that took the store away: " + err.Error()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -177,7 +179,7 @@ func newScene(t *testing.T) (s *Scene, proxy, function *process, store *storeTar
 		Proxy: proxy, Function: function, Store: store,
 		Links:        map[Hop]*Link{Proxy: newLink(t), Function: newLink(t), Store: newLink(t)},
 		Serving:      func(context.Context) error { return proxy.running() },
-		Rediscovered: func() func(context.Context) error { return func(context.Context) error { return proxy.running() } },
+		Rediscovered: func() target.Probe { return func(context.Context) error { return proxy.running() } },
 		Reconnect:    func() {},
 		StartTimeout: 10 * time.Second,
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
 // Link is a relay at one hop: it can be cut, late, narrow or lossy. Its methods must not be called at the same time.
@@ -34,16 +36,10 @@ func (l *Link) Cut() { l.relay.Stop() }
 
 // Mend listens again after [Link.Cut], at the same address. The port was free for a moment: it waits for whoever took it for a connection of its own, until ctx ends.
 func (l *Link) Mend(ctx context.Context) error {
-	for {
-		err := l.relay.Start()
-		if err == nil {
-			return nil
-		}
-		idle(ctx, pollEvery)
-		if ctx.Err() != nil {
-			return fmt.Errorf("the link at %s cannot listen again: %w", l.Address(), err)
-		}
+	if err := target.Await(ctx, func(context.Context) error { return l.relay.Start() }, nil); err != nil {
+		return fmt.Errorf("the link at %s cannot listen again: %w", l.Address(), err)
 	}
+	return nil
 }
 
 // Close ends it.

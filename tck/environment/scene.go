@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
 // Hop names a place where something can befall the targets: who is killed there, or the link in front of whom is disturbed.
@@ -23,9 +24,6 @@ const (
 // hops are all of them.
 var hops = []Hop{Proxy, Function, Store}
 
-// pollEvery is how often it is asked whether the proxy serves.
-const pollEvery = 10 * time.Millisecond
-
 // Scene is what can be disturbed.
 type Scene struct {
 	// Proxy and Function are the targets.
@@ -35,9 +33,9 @@ type Scene struct {
 	// Links are those in front of each hop; a hop without one has no entry.
 	Links map[Hop]*Link
 	// Serving is nil when the proxy serves. It is asked past the link.
-	Serving func(ctx context.Context) error
+	Serving target.Probe
 	// Rediscovered returns a probe that is nil when the proxy has called discover since and serves.
-	Rediscovered func() func(ctx context.Context) error
+	Rediscovered func() target.Probe
 	// Reconnect has the kit look for the user function at once, which was started again.
 	Reconnect func()
 	// StartTimeout bounds each start of a target.
@@ -51,27 +49,14 @@ func (s *Scene) launchProxy(ctx context.Context, after string) error {
 	if err := s.Proxy.Launch(ctx); err != nil {
 		return err
 	}
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	gone := s.Proxy.Exited()
-	for {
-		err := s.Serving(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-gone:
-			err = errors.New("it has ended")
-		case <-ctx.Done():
-		case <-ticker.C:
-			continue
-		}
+	if err := target.Await(ctx, s.Serving, s.Proxy.Exited()); err != nil {
 		return &suite.Failure{
 			Expected: fmt.Sprintf("the proxy to start on the same store and to serve within %s, after %s", s.StartTimeout, after),
 			Got:      fmt.Sprintf("%v; it wrote:\n%s", err, strings.Join(s.Proxy.Logs(10), "\n")),
 			Remedy:   "whatever a process leaves behind when it ends, the next one must find its way with it and without help",
 		}
 	}
+	return nil
 }
 
 // killFunction kills the user function and starts it again after d. The proxy loses its connection in the same moment: what the interceptor between them would
@@ -151,22 +136,13 @@ func unstopped(who string, err error) error {
 }
 
 // settled waits until the proxy serves, having asked the user function anew what it is.
-func (s *Scene) settled(ctx context.Context, rediscovered func(context.Context) error) error {
+func (s *Scene) settled(ctx context.Context, rediscovered target.Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, s.StartTimeout)
 	defer cancel()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		err := rediscovered(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return &suite.Failure{Expected: fmt.Sprintf("the proxy to discover the user function again and to serve within %s (OPS-09)", s.StartTimeout), Got: err.Error()}
-		case <-ticker.C:
-		}
+	if err := target.Await(ctx, rediscovered, nil); err != nil {
+		return &suite.Failure{Expected: fmt.Sprintf("the proxy to discover the user function again and to serve within %s (OPS-09)", s.StartTimeout), Got: err.Error()}
 	}
+	return nil
 }
 
 // idle lets d go by, or less when ctx ends.
