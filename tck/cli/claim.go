@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -36,8 +37,7 @@ func (c *claimCommand) Run(stdio Stdio) error {
 	}
 	made, err := claim.New(r, claim.Subject{Party: spec.Party(c.Party), Profiles: c.Profile, Name: c.Name, Version: c.Version, Note: c.Note})
 	if errors.Is(err, claim.ErrUnfounded) {
-		fail(stdio, ExitFailed, err)
-		return exitStatus(ExitFailed)
+		return ended(stdio, ExitFailed, err)
 	}
 	if err != nil {
 		return err
@@ -62,17 +62,17 @@ type verifyCommand struct {
 	Out      string `placeholder:"DIR" help:"Write the reports of the new run here."`
 }
 
-// Run judges again as the claim says. Exit status 1 says that the claim does not hold, with the differences.
+// Run judges again as the claim says. Exit status 1 says that the claim does not hold, with the differences; a run that was cut short says nothing of it.
 func (c *verifyCommand) Run(ctx context.Context, stdio Stdio) error {
 	claimed, err := claim.Read(c.Claim)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(stdio.Out, "%s\n%s\ncloudstate-tck %s\n", claimed.Sentence(), claimed.Digest, quoted(claimed.Reproduce.Command)); err != nil {
+	if _, err := fmt.Fprintf(stdio.Out, "%s\n%s\ncloudstate-tck %s\n", plain(claimed.Sentence()), claimed.Digest, quoted(claimed.Reproduce.Command)); err != nil {
 		return err
 	}
 	if note := claimed.Reproduce.Note; note != "" {
-		if _, err := fmt.Fprintf(stdio.Out, "note: %s\n", note); err != nil {
+		if _, err := fmt.Fprintf(stdio.Out, "note: %s\n", plain(note)); err != nil {
 			return err
 		}
 	}
@@ -103,8 +103,11 @@ func (c *verifyCommand) Run(ctx context.Context, stdio Stdio) error {
 	}
 	if c.Out != "" {
 		if _, err := report.Write(c.Out, result); err != nil {
-			return err
+			return ended(stdio, ExitIncomplete, err)
 		}
+	}
+	if ctx.Err() != nil {
+		return ended(stdio, ExitIncomplete, errors.New("interrupted: whether the claim holds was not found out"))
 	}
 	differences := claimed.Differences(result)
 	if len(differences) == 0 {
@@ -132,11 +135,25 @@ func parseRun(args []string) (*runCommand, error) {
 	return &grammar.Run, nil
 }
 
-// quoted is args as one types them into a shell.
+// plain is somebody else's text on a line: what a terminal would obey, and not show, is replaced.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return '�'
+		}
+		return r
+	}, text)
+}
+
+// quoted is args as one types them into a shell. What a terminal would obey, and not show, is written out: whoever reads a command before it is run must
+// see all of it.
 func quoted(args []string) string {
 	var out []string
 	for _, arg := range args {
-		if arg == "" || strings.ContainsAny(arg, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
+		if plain(arg) != arg {
+			escaped := strconv.Quote(arg)
+			arg = "$'" + strings.NewReplacer(`\\`, `\\`, `\"`, `"`, `'`, `\'`).Replace(escaped[1:len(escaped)-1]) + "'"
+		} else if arg == "" || strings.ContainsAny(arg, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
 		out = append(out, arg)

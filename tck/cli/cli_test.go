@@ -111,7 +111,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"run", "--frontend", "builtin:go", "--expected-failures", known}, `no case "es/frontend/none"`},
 		{[]string{"run", "--frontend", "builtin:go", "--label", "es &&"}, "--label"},
 		{[]string{"run", "--frontend", "builtin:go", "--focus", "nope"}, "--focus"},
-		{[]string{"run", "--frontend", "exec:true", "--watch"}, "--watch"},
+		{[]string{"run", "--frontend", "exec:true", "--watch"}, "in place of exec:true"},
+		{[]string{"run", "--frontend", "image:mine", "--watch"}, "in place of image:mine"},
 		{[]string{"run", "--frontend", "builtin:go", "--traces", "all"}, "--traces goes with --out"},
 		{[]string{"run", "--frontend", "builtin:go", "--environment", "storms"}, "choose among plain"},
 		{[]string{"run", "--frontend", "builtin:go", "--disturbances", "0"}, "--disturbances must be above 0"},
@@ -324,6 +325,40 @@ func checkClaim(t *testing.T, dir string, r *verdict.Report) {
 func TestQuoted(t *testing.T) {
 	if got, want := quoted([]string{"run", "--proxy", "exec:it's mine", ""}), `run --proxy 'exec:it'\''s mine' ''`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+	// A claim is read before what it says is run: a terminal must not be told to hide a part of it. What is shown is still what is run.
+	hidden := "echo \"it's\" \\\" harmless\x1b[2K\r\u202e\\ # \n"
+	shown := quoted([]string{hidden})
+	if plain(shown) != shown {
+		t.Errorf("%q", shown)
+	}
+	command := exec.CommandContext(t.Context(), "bash", "-c", "printf %s "+shown)
+	command.Env = []string{"LC_ALL=C.UTF-8"}
+	if said, err := command.Output(); err != nil || string(said) != hidden {
+		t.Errorf("%s is %q to a shell, want %q; %v", shown, said, hidden, err)
+	}
+	if got := plain("a library\x1b[8m\n"); got != "a library�[8m�" {
+		t.Errorf("%q", got)
+	}
+}
+
+// What cannot be written keeps a run from passing, and does not keep the rest of the result from being written.
+func TestWhatCannotBeWritten(t *testing.T) {
+	function := mockfunction.New(suite.ModelFunction())
+	if err := function.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer function.Kill()
+	dir, id := t.TempDir(), "disc/frontend/one-entity-per-service"
+	if err := os.MkdirAll(filepath.Join(dir, "traces", strings.ReplaceAll(id, "/", ".")+".trace"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := tck(t, "run", "--frontend", "addr:"+function.Addr(), "--focus", id, "--out", dir, "--traces", "all")
+	if status != ExitIncomplete || !strings.Contains(errs, "--traces: case "+id) || !strings.Contains(out, "Verdict on") {
+		t.Errorf("exit status %d\n%s\n%s", status, out, errs)
+	}
+	if _, err := report.Read(dir); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -56,8 +56,7 @@ func (c *fuzzCommand) Run(ctx context.Context, stdio Stdio) error {
 			bad, err = c.fuzz(ctx, stdio.Out, config)
 		}
 		if err != nil {
-			fail(stdio, ExitIncomplete, err)
-			return exitStatus(ExitIncomplete)
+			return ended(stdio, ExitIncomplete, err)
 		}
 		failed = failed || bad
 	}

@@ -70,31 +70,20 @@ func (c *runCommand) Run(ctx context.Context, stdio Stdio, args arguments) error
 	}
 	result, err := engine.Run(ctx, config)
 	live.done()
-	if err := errors.Join(err, saved.err()); err != nil {
+	if err != nil {
 		return err
 	}
 	var paths []string
+	unwritten := saved.err()
 	if c.Out != "" {
-		if paths, err = report.Write(c.Out, result); err != nil {
-			return err
-		}
+		paths, err = report.Write(c.Out, result)
+		unwritten = errors.Join(unwritten, err)
 	}
-	if err := report.Console(stdio.Out, result, config.Catalogue, terminal(stdio.Out), paths); err != nil {
-		return err
-	}
+	unwritten = errors.Join(unwritten, report.Console(stdio.Out, result, config.Catalogue, terminal(stdio.Out), paths))
 	if c.WriteExpectedFailures != "" {
-		if err := writeBaseline(stdio, c.WriteExpectedFailures, result); err != nil {
-			return err
-		}
+		unwritten = errors.Join(unwritten, writeBaseline(stdio, c.WriteExpectedFailures, result))
 	}
-	switch result.Summary.Conclusion {
-	case verdict.Conforms:
-		return nil
-	case verdict.Breaks:
-		return exitStatus(ExitFailed)
-	default:
-		return exitStatus(ExitIncomplete)
-	}
+	return concluded(stdio, result.Summary.Conclusion, unwritten)
 }
 
 // config turns the flags into what the engine wants.

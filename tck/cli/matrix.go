@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,7 +11,6 @@ import (
 	"github.com/stateful-serverless/cloudstate/tck/config"
 	"github.com/stateful-serverless/cloudstate/tck/matrix"
 	"github.com/stateful-serverless/cloudstate/tck/target/container"
-	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
 // matrixCommand is `cloudstate-tck matrix`.
@@ -85,20 +85,10 @@ func (c *matrixCommand) Run(ctx context.Context, stdio Stdio) error {
 	}
 	fmt.Fprintf(stdio.Err, "%d combinations, %d cells, %d jobs, seed %d\n", len(planned), len(cells), run.Jobs, child.Seed)
 	result, err := run.All(ctx, cells, planned)
-	if err != nil {
+	if result == nil {
 		return err
 	}
-	if err := matrix.Table(stdio.Out, result, c.Out); err != nil {
-		return err
-	}
-	switch result.Verdict {
-	case verdict.Conforms:
-		return nil
-	case verdict.Breaks:
-		return exitStatus(ExitFailed)
-	default:
-		return exitStatus(ExitIncomplete)
-	}
+	return concluded(stdio, result.Verdict, errors.Join(err, matrix.Table(stdio.Out, result, c.Out)))
 }
 
 func rules(texts []string, file *config.File) ([]config.Rule, error) {

@@ -61,8 +61,7 @@ func (c *recordCommand) Run(ctx context.Context, stdio Stdio) error {
 		err = closed
 	}
 	if err != nil {
-		fmt.Fprintf(stdio.Err, "cloudstate-tck: %v\n", err)
-		return exitStatus(ExitFailed)
+		return ended(stdio, ExitFailed, err)
 	}
 	_, err = fmt.Fprintf(stdio.Out, "%d messages in %s\n", written, c.Out)
 	return err

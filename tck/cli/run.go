@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
 // The exit statuses.
@@ -18,7 +20,8 @@ const (
 	ExitFailed = 1
 	// ExitUsage: what was asked for makes no sense; nothing was started.
 	ExitUsage = 2
-	// ExitIncomplete: nothing failed, but not everything that applies was judged: a target did not come up, the kit was at fault, a case is missing.
+	// ExitIncomplete: nothing failed, but not everything that applies was judged, or what came of it could not be written: a target did not come up, the kit was
+	// at fault, a case is missing, a disk is full.
 	ExitIncomplete = 3
 )
 
@@ -59,7 +62,7 @@ Examples:
   cloudstate-tck record --listen 127.0.0.1:8080 --function 127.0.0.1:8081 --out cart.trace
 
 Exit status: 0 conforms; 1 a MUST failed or is flaky, or an announced failure did not happen; 2 the command line makes no sense; 3 nothing failed, but not
-everything that applies was judged.`
+everything that applies was judged, or the result could not be written.`
 
 // Run executes the command line args (without the program's name) and returns the exit status. It returns when ctx ends, with the report of what
 // ran until then. A process can judge once: Ginkgo allows no second run.
@@ -126,6 +129,23 @@ func parse(parser *kong.Kong, args []string) (parsed *kong.Context, helped bool,
 func fail(stdio Stdio, status int, err error) int {
 	_, _ = fmt.Fprintf(stdio.Err, "cloudstate-tck: %v\n", err)
 	return status
+}
+
+// ended tells of err and ends a command with the status.
+func ended(stdio Stdio, status int, err error) error { return exitStatus(fail(stdio, status, err)) }
+
+// concluded ends a command that has judged. unwritten is what kept the result from being written, which then is not whole.
+func concluded(stdio Stdio, conclusion verdict.Conclusion, unwritten error) error {
+	if unwritten != nil {
+		fail(stdio, ExitIncomplete, unwritten)
+	}
+	switch {
+	case conclusion == verdict.Breaks:
+		return exitStatus(ExitFailed)
+	case conclusion == verdict.Conforms && unwritten == nil:
+		return nil
+	}
+	return exitStatus(ExitIncomplete)
 }
 
 // terminal tells whether w shows colours: it is a terminal, and nobody said NO_COLOR.

@@ -14,7 +14,7 @@ import (
 )
 
 // errWatch says what --watch cannot do.
-var errWatch = errors.New("--watch: the kit starts an exec: target itself and cannot see when it changes; start it yourself and name it addr:<host:port>")
+var errWatch = errors.New("--watch: the kit starts such a target itself and cannot see when it changes; start it yourself and name it addr:<host:port>")
 
 // watch judges again and again until ctx ends. Each run is a process of its own, since Ginkgo runs once a process.
 func watch(ctx context.Context, stdio Stdio, config engine.Config, args arguments) error {
@@ -31,9 +31,9 @@ func watch(ctx context.Context, stdio Stdio, config engine.Config, args argument
 			if ref.IsZero() {
 				continue
 			}
-			if ref.Scheme == target.Exec {
+			if ref.Scheme != target.Addr && ref.Scheme != target.Builtin {
 				stop()
-				return errWatch
+				return fmt.Errorf("%w, in place of %s", errWatch, ref)
 			}
 			watched++
 			go func() { changed <- target.Changed(watching, ref) }()

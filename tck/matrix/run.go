@@ -50,7 +50,7 @@ const (
 )
 
 // All judges the cells, heavier ones first, and returns what came of them, in their order. matrix.json is written at the start, after each cell and at the
-// end. When ctx ends, what has not begun is not run. The error says that the results cannot be written.
+// end. When ctx ends, what has not begun is not run. The error says that the results cannot be written; without a result nothing was judged.
 func (r Run) All(ctx context.Context, cells []Cell, combinations []Combination) (*Result, error) {
 	begun := time.Now()
 	result := &Result{

@@ -12,7 +12,7 @@ import (
 )
 
 // Changed waits until the target is another one than it was when the call began: for an address, until it went away and accepts
-// connections again; for a builtin, until its program was written anew. It fails when ctx ends, and for exec: at once.
+// connections again; for a builtin, until its program was written anew. It fails when ctx ends, and for any other target at once.
 func Changed(ctx context.Context, ref Ref) error {
 	switch ref.Scheme {
 	case Addr:
