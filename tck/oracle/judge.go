@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,7 @@ func Judge(kind Kind, operations []Operation, sightings []Sighting) Result {
 	result.Entities = len(byEntity)
 	for _, name := range slices.Sorted(maps.Keys(byEntity)) {
 		j := &entity{name: name, operations: byEntity[name], sightings: shown[name], result: &result}
-		slices.SortStableFunc(j.operations, func(a, b Operation) int { return int(a.Called - b.Called) })
+		slices.SortStableFunc(j.operations, func(a, b Operation) int { return cmp.Compare(a.Called, b.Called) })
 		last := j.operations[len(j.operations)-1]
 		if !last.reads() || last.Outcome != Acknowledged {
 			j.undecided("it was not read at the end")

@@ -1,7 +1,9 @@
 package oracle
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -35,7 +37,7 @@ func (e *entity) value() {
 			sent[text] = o.Outcome
 		}
 	}
-	for text := range seen {
+	for _, text := range slices.Sorted(maps.Keys(seen)) {
 		switch outcome, ok := sent[text]; {
 		case text == "":
 		case !ok:

@@ -1,7 +1,10 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -95,20 +98,18 @@ func (w *Witness) forget(stream trace.StreamID) {
 	delete(w.replays, stream)
 }
 
-// Sightings returns what was shown, each piece once, in no order.
+// Sightings returns what was shown, each piece once, sorted by entity and number: the same messages give the same judgement, word for word.
 func (w *Witness) Sightings() []Sighting {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := make([]Sighting, 0, len(w.seen))
-	for s := range w.seen {
-		out = append(out, s)
-	}
-	return out
+	return slices.SortedFunc(maps.Keys(w.seen), func(a, b Sighting) int {
+		return cmp.Or(cmp.Compare(a.Entity, b.Entity), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Text, b.Text))
+	})
 }
 
 // Gaps returns what was replayed in another order than the events' numbers say (ES-06, ES-07).
 func (w *Witness) Gaps() []Violation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]Violation(nil), w.gaps...)
+	return slices.Clone(w.gaps)
 }

@@ -58,9 +58,6 @@ func TestWitness(t *testing.T) {
 	w.Observe(trace.Message{Kind: trace.Status, From: trace.Frontend, Stream: 2})
 
 	got := w.Sightings()
-	slices.SortFunc(got, func(a, b Sighting) int {
-		return strings.Compare(a.Entity, b.Entity)*10 + int(a.Seq-b.Seq)
-	})
 	want := []Sighting{
 		{"a", 1, false, "x;"},
 		{"a", 2, false, "y;"},
