@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -100,5 +99,3 @@ func (m *Mutant) build(ctx context.Context, root, dir string) (string, error) {
 	path := filepath.Join(dir, "program")
 	return path, build(ctx, root, packages[m.Target], path, overlay)
 }
-
-func (p program) String() string { return p.path + " " + strconv.Itoa(p.number) }
