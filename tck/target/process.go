@@ -230,14 +230,16 @@ func (p *Process) Said() string { return strings.Join(p.logs.Since(), "\n") }
 // Direct returns address: a process listens on it itself.
 func (p *Process) Direct(address string) string { return address }
 
-// Succeeds runs command on this machine, with the target's environment.
+// Succeeds runs command on this machine, with the target's environment. What it leaves running ends when the target is closed.
 func (p *Process) Succeeds(ctx context.Context, command []string) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // what whoever runs the kit told it to run
-	cmd.Env = append(os.Environ(), p.config.Env...)
+	cmd.Env = slices.Concat(os.Environ(), []string{p.marker}, p.config.Env)
 	cmd.Dir = p.config.Ref.Settings().Dir
 	cmd.WaitDelay = time.Second
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%q: %w; it said: %s", command, err, strings.TrimSpace(string(said)))
+	var said Logs
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%q: %w; it said: %s", command, err, strings.Join(said.Last(10), "\n"))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -414,90 +413,5 @@ func TestFloodOfLogs(t *testing.T) {
 	}
 	if limit := (maxLines + 2) * (maxLine + 5); size > limit {
 		t.Errorf("%d bytes are kept, want at most %d", size, limit)
-	}
-}
-
-func TestReadiness(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/up" {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	defer func() {
-		_ = server.Close()
-		<-served
-	}()
-	address := listener.Addr().String()
-	p := shell(t, `echo "port: 42"; cat`, nil)
-	if err := p.Launch(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := Await(t.Context(), func(context.Context) error {
-		if p.Said() == "" {
-			return errors.New("silent")
-		}
-		return nil
-	}, nil); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		ready Ready
-		want  string
-	}{
-		{Ready{}, ""},
-		{Ready{Port: true, HTTP: "/up", Log: `port: (?P<n>\d+)`, Command: []string{"true"}}, ""},
-		{Ready{HTTP: "/down"}, "503"},
-		{Ready{Log: `port: \d{3}`}, "nothing that it wrote matches"},
-		{Ready{Command: []string{"sh", "-c", "echo no luck; exit 3"}}, "exit status 3; it said: no luck"},
-	} {
-		probe, err := tt.ready.Probe(p, address, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := probe(t.Context()); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%+v: %v, want %q", tt.ready, err, tt.want)
-		}
-	}
-	if probe, err := (Ready{Port: true}).Probe(p, "127.0.0.1:1", ""); err != nil || probe(t.Context()) == nil {
-		t.Errorf("a closed port is ready, or %v", err)
-	}
-	if match := (Ready{Log: `port: (?P<n>\d+)`}).Match(p.Said()); match["n"] != "42" {
-		t.Errorf("match %v", match)
-	}
-	if _, err := (Ready{Log: "("}).Probe(p, "", ""); err == nil {
-		t.Error("a pattern that is none is taken")
-	}
-}
-
-// What was said before a launch is no sign of readiness after it.
-func TestSaidIsOfTheLatestLaunch(t *testing.T) {
-	p := shell(t, `echo "launch $N"`, nil)
-	for _, n := range []string{"1", "2"} {
-		if err := p.Launch(t.Context(), "N="+n); err != nil {
-			t.Fatal(err)
-		}
-		<-p.Exited()
-		if said := p.Said(); !strings.HasPrefix(said, "launch "+n+"\n") || strings.Count(said, "launch") != 1 {
-			t.Errorf("launch %s: said %q", n, said)
-		}
-	}
-}
-
-func TestRender(t *testing.T) {
-	facts := Facts{"Host": "h", "Match": map[string]string{"url": "u"}}
-	got, err := Render(map[string]string{"B": "{{.Host}}:{{.Match.url}}", "A": "plain"}, facts)
-	if err != nil || !slices.Equal(got, []string{"A=plain", "B=h:u"}) {
-		t.Errorf("%v %v", got, err)
-	}
-	for _, text := range []string{"{{.Port}}", "{{.Match.nothing}}", "{{"} {
-		if _, err := Render(map[string]string{"A": text}, facts); err == nil || !strings.HasPrefix(err.Error(), "A: ") {
-			t.Errorf("%s: %v", text, err)
-		}
 	}
 }
