@@ -242,7 +242,7 @@ func TestAddressesCannotBeRestarted(t *testing.T) {
 	if got := result(t, r, "es/frontend/kill"); got.Verdict != verdict.Passed {
 		t.Errorf("%s %s %+v", got.Verdict, got.Reason, got.Failure)
 	}
-	if got := result(t, r, "es/frontend/own"); got.Verdict != verdict.NotRun || !strings.Contains(got.Reason, "use exec: or builtin:") {
+	if got := result(t, r, "es/frontend/own"); got.Verdict != verdict.NotRun || !strings.Contains(got.Reason, "name it by exec:, builtin: or image:") {
 		t.Errorf("%s (%s), want not run with the remedy", got.Verdict, got.Reason)
 	}
 	if got := result(t, r, "es/proxy/absent"); got.Verdict != verdict.NotRun || !strings.Contains(got.Reason, "--proxy") {

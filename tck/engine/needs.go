@@ -50,11 +50,11 @@ func (d declared) unmet(c suite.Case) (verdict.Verdict, string) {
 		switch {
 		case need == suite.NeedProxyProcess:
 			if wantsProxy && !d.proxyStarts {
-				return verdict.NotRun, "the case must start and stop the proxy, which the kit was given as an address; use exec: or builtin:"
+				return verdict.NotRun, "the case must start and stop the proxy, which the kit was given as an address; name it by exec:, builtin: or image:"
 			}
 		case need == suite.NeedFrontendProcess:
 			if wantsFrontend && !d.frontStarts {
-				return verdict.NotRun, "the case must start and stop the frontend, which the kit was given as an address; use exec: or builtin:"
+				return verdict.NotRun, "the case must start and stop the frontend, which the kit was given as an address; name it by exec:, builtin: or image:"
 			}
 		case need == suite.NeedHostPorts:
 			if !d.hostPorts {

@@ -101,9 +101,9 @@ func (e Environment) Inapplicable(t Targets) string {
 	for _, d := range e.menu {
 		switch {
 		case d.needs(Proxy) && !t.ProxyStarts:
-			return fmt.Sprintf("the environment %s stops and starts the proxy, which the kit was given as an address; use exec: or builtin:", e.Name)
+			return fmt.Sprintf("the environment %s stops and starts the proxy, which the kit was given as an address; name it by exec:, builtin: or image:", e.Name)
 		case d.needs(Function) && !t.FunctionStarts:
-			return fmt.Sprintf("the environment %s stops and starts the user function, which the kit was given as an address; use exec: or builtin:", e.Name)
+			return fmt.Sprintf("the environment %s stops and starts the user function, which the kit was given as an address; name it by exec:, builtin: or image:", e.Name)
 		case d.needs(Proxy) && !t.Durable:
 			return fmt.Sprintf("the environment %s ends the proxy's process, which the store does not claim to outlive", e.Name)
 		}
