@@ -13,10 +13,8 @@ import (
 	"github.com/stateful-serverless/cloudstate/mockfunction"
 	"github.com/stateful-serverless/cloudstate/protocols/trace/tracefile"
 	"github.com/stateful-serverless/cloudstate/spec"
-	"github.com/stateful-serverless/cloudstate/tck/claim"
 	"github.com/stateful-serverless/cloudstate/tck/engine"
 	"github.com/stateful-serverless/cloudstate/tck/environment"
-	"github.com/stateful-serverless/cloudstate/tck/matrix"
 	"github.com/stateful-serverless/cloudstate/tck/report"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
 	"github.com/stateful-serverless/cloudstate/tck/target"
@@ -278,70 +276,6 @@ func checkCompare(t *testing.T, dir string, text []byte) {
 	}
 }
 
-// checkClaim verifies claims on what the report in dir shows, one that is true and one that is not.
-func checkClaim(t *testing.T, dir string, r *verdict.Report) {
-	t.Helper()
-	if status, _, errs := here(t, "claim", dir, "--out", filepath.Join(dir, "claim.json")); status != ExitFailed || !strings.Contains(errs, "left out by choice") {
-		t.Errorf("a claim from a selection: exit status %d: %s", status, errs)
-	}
-	c := claim.Claim{
-		Schema: claim.SchemaVersion, Spec: r.Spec, Party: spec.Frontend, Implementation: claim.Implementation{Name: "mock", Version: "1", Says: r.Target.FrontendVersion},
-		Profiles: []string{"core"}, Environment: claim.Environment{OS: "linux", Arch: "amd64", Kit: r.Kit}, Reproduce: claim.Reproduce{Command: r.Command},
-		Results: claim.ResultsOf(r, spec.Frontend, []string{"core"}),
-	}
-	verify := func(more ...string) (status int, out, errs string) {
-		t.Helper()
-		c.Digest = c.Sum()
-		var b bytes.Buffer
-		if err := c.Write(&b); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "claim.json")
-		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return tck(t, append([]string{"verify-claim", path}, more...)...)
-	}
-	again := filepath.Join(dir, "again")
-	if status, out, errs := verify("--out", again); status != ExitOK || !strings.Contains(out, "the claim holds") || !strings.Contains(out, "mock 1 conforms to") {
-		t.Errorf("a claim that is true: exit status %d: %s%s", status, out, errs)
-	}
-	if _, err := report.Read(again); err != nil {
-		t.Error(err)
-	}
-	c.Results.Requirements["DISC-05"] = verdict.NotRun
-	if status, out, errs := verify(); status != ExitFailed || !strings.Contains(out, "requirement DISC-05: claimed not run, now passed") {
-		t.Errorf("a claim that is not true: exit status %d: %s%s", status, out, errs)
-	}
-	if status, out, _ := verify("--show"); status != ExitOK || !strings.Contains(out, "cloudstate-tck run --frontend addr:") || strings.Contains(out, "hold") {
-		t.Errorf("--show: exit status %d: %s", status, out)
-	}
-	c.Reproduce.Command = []string{"explain", "ES-20"}
-	if status, _, errs := verify(); status != ExitUsage || !strings.Contains(errs, "cannot be run") {
-		t.Errorf("a claim that wants something else run: exit status %d: %s", status, errs)
-	}
-}
-
-func TestQuoted(t *testing.T) {
-	if got, want := quoted([]string{"run", "--proxy", "exec:it's mine", ""}), `run --proxy 'exec:it'\''s mine' ''`; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	// A claim is read before what it says is run: a terminal must not be told to hide a part of it. What is shown is still what is run.
-	hidden := "echo \"it's\" \\\" harmless\x1b[2K\r\u202e\\ # \n"
-	shown := quoted([]string{hidden})
-	if plain(shown) != shown {
-		t.Errorf("%q", shown)
-	}
-	command := exec.CommandContext(t.Context(), "bash", "-c", "printf %s "+shown)
-	command.Env = []string{"LC_ALL=C.UTF-8"}
-	if said, err := command.Output(); err != nil || string(said) != hidden {
-		t.Errorf("%s is %q to a shell, want %q; %v", shown, said, hidden, err)
-	}
-	if got := plain("a library\x1b[8m\n"); got != "a library�[8m�" {
-		t.Errorf("%q", got)
-	}
-}
-
 // What cannot be written keeps a run from passing, and does not keep the rest of the result from being written.
 func TestWhatCannotBeWritten(t *testing.T) {
 	function := mockfunction.New(suite.ModelFunction())
@@ -407,94 +341,5 @@ func TestWatchStripsItself(t *testing.T) {
 	}
 	if err := watch(t.Context(), Stdio{}, engine.Config{}, nil); err == nil {
 		t.Error("watching nothing is no error")
-	}
-}
-
-// matrixFile writes a tck.yaml whose two frontends are addresses: one where the kit's own model listens, one where nobody does.
-func matrixFile(t *testing.T) string {
-	t.Helper()
-	function := mockfunction.New(suite.ModelFunction())
-	if err := function.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(function.Kill)
-	path := filepath.Join(t.TempDir(), "tck.yaml")
-	text := "version: 1\nfrontends:\n  up: {addr: '" + function.Addr() + "'}\n  down: {addr: '127.0.0.1:1', start_timeout: 1s}\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// One cell that passes and one whose target is not there: the second is in error, and the matrix is not complete.
-func TestMatrix(t *testing.T) {
-	file, dir := matrixFile(t), t.TempDir()
-	run := func(args ...string) (int, string, string) {
-		return tck(t, append([]string{"matrix", "--config", file, "--out", dir, "--focus", "disc/frontend/one-entity-per-service", "--jobs", "2"}, args...)...)
-	}
-	status, out, errs := run("--only", "frontend=up")
-	if status != ExitOK || !strings.Contains(out, "PASSED  1 combinations in 1 cells: 1 passed") || !strings.Contains(errs, "1/1 frontend,up: passed") {
-		t.Errorf("status %d\n%s%s", status, out, errs)
-	}
-	if status, _, errs = run("--only", "frontend=up", "--resume", "--seed", "1"); status != ExitOK || strings.Contains(errs, "kept") {
-		t.Errorf("another seed, status %d\n%s", status, errs)
-	}
-	if status, _, errs = run("--resume", "--seed", "1"); status != ExitIncomplete || !strings.Contains(errs, "frontend,up: passed, kept") || !strings.Contains(errs, "frontend,down: error") {
-		t.Errorf("status %d\n%s", status, errs)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, matrix.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var result matrix.Result
-	if err := json.Unmarshal(text, &result); err != nil {
-		t.Fatal(err)
-	}
-	if len(result.Cells) != 2 || !result.Cells[0].Kept || result.Cells[1].State != matrix.Error || !strings.Contains(result.Cells[1].Reason, "did not come up") {
-		t.Errorf("%+v", result.Cells)
-	}
-	if _, err := os.Stat(filepath.Join(dir, result.Cells[0].Report)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestMatrixThatMakesNoSense(t *testing.T) {
-	file := matrixFile(t)
-	for _, tt := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"--config", file, "--only", "frontend=sideways"}, `declares no frontend "sideways"`},
-		{[]string{"--config", file, "--exclude", "frontend=up|down"}, "no combination is left"},
-		{[]string{"--config", file, "--suite", "pair"}, "no combination is left"},
-		{[]string{"--config", file + "x"}, "no such file"},
-		{[]string{"--config", "cli_test.go"}, "cli_test.go:"},
-	} {
-		if status, _, errs := here(t, append([]string{"matrix", "--out", t.TempDir()}, tt.args...)...); status != ExitUsage || !strings.Contains(errs, tt.want) {
-			t.Errorf("%v: status %d, %s", tt.args, status, errs)
-		}
-	}
-	status, out, _ := here(t, "matrix", "--config", file, "--plan")
-	if status != ExitOK || out != "frontend,up\nfrontend,down\n" {
-		t.Errorf("plan: %d %q", status, out)
-	}
-}
-
-func TestNamesOfTheConfig(t *testing.T) {
-	file := matrixFile(t)
-	if status, out, errs := tck(t, "run", "--config", file, "--frontend", "up", "--focus", "disc/frontend/one-entity-per-service"); status != ExitOK {
-		t.Errorf("status %d\n%s%s", status, out, errs)
-	}
-	for _, tt := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"--frontend", "pu"}, "declares no such frontend"},
-		{[]string{"--frontend", "up", "--store", "disk"}, "declares no such store"},
-		{[]string{"--frontend", "builtin:nothing"}, "no such built-in"},
-	} {
-		if status, _, errs := here(t, append([]string{"run", "--config", file}, tt.args...)...); status != ExitUsage || !strings.Contains(errs, tt.want) {
-			t.Errorf("%v: status %d, %s", tt.args, status, errs)
-		}
 	}
 }
