@@ -1,7 +1,8 @@
 package cli
 
 import (
-	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,19 +45,34 @@ func TestMatrix(t *testing.T) {
 	if status, _, errs = run("--resume", "--seed", "1"); status != ExitIncomplete || !strings.Contains(errs, "frontend,up: passed, kept") || !strings.Contains(errs, "frontend,down: error") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, matrix.FileName))
+	result, err := matrix.Read(filepath.Join(dir, matrix.FileName))
 	if err != nil {
-		t.Fatal(err)
-	}
-	var result matrix.Result
-	if err := json.Unmarshal(text, &result); err != nil {
 		t.Fatal(err)
 	}
 	if len(result.Cells) != 2 || !result.Cells[0].Kept || result.Cells[1].State != matrix.Error || !strings.Contains(result.Cells[1].Reason, "did not come up") {
 		t.Errorf("%+v", result.Cells)
 	}
-	if _, err := os.Stat(filepath.Join(dir, result.Cells[0].Report)); err != nil {
-		t.Error(err)
+	checkCells(t, filepath.Join(dir, matrix.FileName), result)
+}
+
+// checkCells reads the matrix for a site, and once more when a report is gone.
+func checkCells(t *testing.T, path string, result *matrix.Result) {
+	t.Helper()
+	cells, err := readCells(path)
+	if err != nil || len(cells) != 2 {
+		t.Fatalf("%+v %v", cells, err)
+	}
+	if up := cells[0]; up.Report == nil || up.Report.Summary.Cases.Passed != 1 || !maps.Equal(up.Labels, map[string]string{"frontend": "up", "suite": "frontend"}) {
+		t.Errorf("%+v", up)
+	}
+	if down := cells[1]; down.Trouble != result.Cells[1].Reason || down.Labels["frontend"] != "down" {
+		t.Errorf("%+v", down)
+	}
+	if err := os.Remove(filepath.Join(filepath.Dir(path), result.Cells[0].Report)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readCells(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a report: %v", err)
 	}
 }
 

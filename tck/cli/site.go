@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/stateful-serverless/cloudstate/tck/matrix"
 	"github.com/stateful-serverless/cloudstate/tck/report"
 )
 
@@ -35,8 +37,8 @@ func (c *siteCommand) Run(stdio Stdio) error {
 
 // readCells reads what one argument names.
 func readCells(arg string) ([]report.Cell, error) {
-	if filepath.Base(arg) == "matrix.json" {
-		return report.ReadMatrix(arg)
+	if filepath.Base(arg) == matrix.FileName {
+		return matrixCells(arg)
 	}
 	path, labels := arg, map[string]string(nil)
 	if before, after, found := strings.Cut(arg, ":"); found {
@@ -55,6 +57,37 @@ func readCells(arg string) ([]report.Cell, error) {
 		labels = report.Labels(r)
 	}
 	return []report.Cell{{Labels: labels, Report: r}}, nil
+}
+
+// matrixCells reads the cells that a matrix.json lists, with their reports. A report that is named and cannot be read is an error.
+func matrixCells(path string) ([]report.Cell, error) {
+	judged, err := matrix.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	var cells []report.Cell
+	var faults []error
+	for _, c := range judged.Cells {
+		cell := report.Cell{Labels: c.Labels.ByDimension(), Trouble: c.Reason}
+		var suites []string
+		for _, kind := range c.Suites {
+			suites = append(suites, string(kind))
+		}
+		cell.Labels["suite"] = strings.Join(suites, ", ")
+		if c.Report != "" {
+			at := c.Report
+			if !filepath.IsAbs(at) {
+				at = filepath.Join(filepath.Dir(path), at)
+			}
+			if cell.Report, err = report.Read(at); err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", path, err))
+			}
+		} else if cell.Trouble == "" {
+			cell.Trouble = string(c.State)
+		}
+		cells = append(cells, cell)
+	}
+	return cells, errors.Join(faults...)
 }
 
 // parseLabels reads "proxy=mine,store=postgres".

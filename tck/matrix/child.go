@@ -41,8 +41,8 @@ const (
 	maxConsole = 4 << 20
 	// endPatience is the default of [Child.Patience]; a kit gives each target up to ten seconds.
 	endPatience = 30 * time.Second
-	// maxReport bounds a report that is read.
-	maxReport = 256 << 20
+	// maxReport bounds a report that is read, in bytes, as package report does: what is taken here can be shown.
+	maxReport = 128 << 20
 )
 
 // command returns the arguments that judge cell. The first words stand for the kit.

@@ -23,6 +23,17 @@ func (l Labels) values() [4]string { return [4]string{l.Proxy, l.Frontend, l.Sto
 
 var dimensions = [4]string{"proxy", "frontend", "store", "environment"}
 
+// ByDimension returns what takes part, by what it is: proxy, frontend, store, environment.
+func (l Labels) ByDimension() map[string]string {
+	by := map[string]string{}
+	for i, value := range l.values() {
+		if value != "" {
+			by[dimensions[i]] = value
+		}
+	}
+	return by
+}
+
 // maxCombinations bounds a matrix.
 const maxCombinations = 10_000
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
@@ -93,6 +95,36 @@ func (r *Result) conclude() {
 			r.Verdict = verdict.Incomplete
 		}
 	}
+}
+
+// maxFile bounds a matrix.json that is read, in bytes: some hundred for each of the combinations and cells that there may be.
+const maxFile = 64 << 20
+
+// Read reads the matrix.json at path, which anybody may have written.
+func Read(path string) (*Result, error) {
+	file, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxFile)
+	}
+	var r Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if major, _, _ := strings.Cut(SchemaVersion, "."); !strings.HasPrefix(r.Schema, major+".") {
+		return nil, fmt.Errorf("%s: its schema_version is %q, and this kit reads %s.x: take the kit that wrote it, or judge again", path, r.Schema, major)
+	}
+	if len(r.Cells) == 0 {
+		return nil, fmt.Errorf("%s: it lists no cells", path)
+	}
+	return &r, nil
 }
 
 // write replaces matrix.json in dir as a whole.

@@ -3,7 +3,6 @@ package matrix
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -161,12 +160,9 @@ func TestInterruptAndResume(t *testing.T) {
 // matrix.json is there from the start, and says what the result says.
 func TestMatrixFile(t *testing.T) {
 	dir := t.TempDir()
-	read := func() (r Result) {
-		text, err := os.ReadFile(filepath.Join(dir, FileName))
+	read := func() *Result {
+		r, err := Read(filepath.Join(dir, FileName))
 		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &r); err != nil {
 			t.Fatal(err)
 		}
 		return r
@@ -194,6 +190,24 @@ func TestMatrixFile(t *testing.T) {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table has no %q:\n%s", want, table.String())
 		}
+	}
+}
+
+func TestFilesThatAreNoMatrix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	for text, want := range map[string]string{
+		"{": "unexpected end", `{"schema_version": "2.0", "cells": [{"name": "a"}]}`: "this kit reads 1.x", `{"schema_version": "1.7"}`: "no cells",
+		strings.Repeat(" ", maxFile+1): "more than",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("%.60s: %v, want %q", text, err, want)
+		}
+	}
+	if _, err := Read(path + "x"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -159,41 +158,6 @@ func TestReadWhatWasWritten(t *testing.T) {
 		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "other.json") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestReadMatrix(t *testing.T) {
-	r, _ := sample(t)
-	dir := t.TempDir()
-	if _, err := Write(filepath.Join(dir, "a"), r); err != nil {
-		t.Fatal(err)
-	}
-	write := func(value any) string {
-		text, err := json.Marshal(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, "matrix.json")
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	cells, err := ReadMatrix(write(map[string]any{"cells": []map[string]any{
-		{"labels": map[string]string{"proxy": "p", "environment": "e"}, "suites": []string{"proxy", "pair"}, "state": "done", "report": "a/report.json"},
-		{"labels": map[string]string{"proxy": "q"}, "state": "not run"}, {"state": "error", "reason": "no image"},
-	}}))
-	if err != nil || len(cells) != 3 {
-		t.Fatalf("%v, %d cells", err, len(cells))
-	}
-	if cells[0].Report == nil || cells[0].Labels["environment"] != "e" || cells[0].Labels["suite"] != "proxy, pair" || cells[1].Trouble != "not run" || cells[2].Trouble != "no image" {
-		t.Errorf("%+v", cells)
-	}
-	if _, err := ReadMatrix(write(map[string]any{"cells": []map[string]string{{"report": "b/report.json"}}})); err == nil {
-		t.Error("a report that is not there is no error")
-	}
-	if _, err := ReadMatrix(write(map[string]any{})); err == nil {
-		t.Error("a matrix without cells is no error")
 	}
 }
 
