@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
 )
 
 func lookup(t *testing.T, name string) Environment {
@@ -41,6 +42,8 @@ func TestEachDisturbanceLeavesEverythingUp(t *testing.T) {
 		for _, d := range e.menu {
 			t.Run(e.Name+", "+d.name, func(t *testing.T) {
 				scene, proxy, function, store := newScene(t)
+				reconnected := 0
+				scene.Reconnect = func() { reconnected++ }
 				driver, err := New(only(e, d), scene, 3, 1)
 				if err != nil {
 					t.Fatal(err)
@@ -63,6 +66,9 @@ func TestEachDisturbanceLeavesEverythingUp(t *testing.T) {
 				want := did[d.name]
 				if !slices.Equal(proxy.did(), want.proxy) || !slices.Equal(function.did(), want.function) {
 					t.Errorf("proxy %v, user function %v", proxy.did(), function.did())
+				}
+				if reconnected != len(want.function)/2 { // once a start
+					t.Errorf("the kit looked for the user function %d times", reconnected)
 				}
 				if d.needs(Store) != (store.away == 1) || store.away != store.back {
 					t.Errorf("the store was taken away %d times and brought back %d times", store.away, store.back)
@@ -87,6 +93,30 @@ func TestBetween(t *testing.T) {
 		if !slices.Equal(proxy.did(), want.proxy) || !slices.Equal(function.did(), want.function) {
 			t.Errorf("%s: proxy %v, user function %v", name, proxy.did(), function.did())
 		}
+	}
+}
+
+// TestBetweenWaitsForTheDiscovery: a user function that was started again is not there before the proxy has asked it anew.
+func TestBetweenWaitsForTheDiscovery(t *testing.T) {
+	scene, _, function, _ := newScene(t)
+	asked := 0
+	scene.Rediscovered = func() target.Probe {
+		if len(function.did()) != 0 {
+			t.Error("what counts as anew is settled too late")
+		}
+		return func(context.Context) error {
+			if asked++; asked < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+	}
+	driver, err := New(lookup(t, "restart-function"), scene, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := driver.Between(t.Context()); err != nil || asked != 3 {
+		t.Errorf("asked %d times, %v", asked, err)
 	}
 }
 
@@ -138,6 +168,37 @@ func TestWorkThatStandsStillIsAFailure(t *testing.T) {
 			t.Errorf("interrupted: %v", err)
 		}
 	})
+}
+
+// TestWorkMustGoOnAfterTheLastDisturbance: a proxy that is up and does nothing any more has not come back.
+func TestWorkMustGoOnAfterTheLastDisturbance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proxy := newProcess()
+		scene := &Scene{Proxy: proxy, Serving: func(context.Context) error { return proxy.running() }, StartTimeout: time.Second}
+		driver, err := New(only(lookup(t, "restart-proxy"), proxyRestarted), scene, 1, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = driver.Disturb(t.Context(), worksUntil{proxy, 2})
+		var failure *suite.Failure
+		if !errors.As(err, &failure) || !strings.Contains(failure.Expected, "since disturbance 2, ") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// worksUntil is work that stands still when the process has been launched so often.
+type worksUntil struct {
+	process  *process
+	launches int
+}
+
+func (w worksUntil) Await(ctx context.Context, _ int64) error {
+	if len(w.process.did()) < 2*w.launches {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 // TestWorkWithoutDisturbances: where nothing can be disturbed, there is work all the same, more of it where something else differs.

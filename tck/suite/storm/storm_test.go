@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/eventsourced"
 	esmodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/eventsourced"
 	vemodel "github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate/tck/model/valueentity"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
@@ -128,8 +129,22 @@ func (c calm) Disturb(ctx context.Context, work suite.Work) (string, error) {
 	return "calm", c.err
 }
 
+// showing is calm but for what the user function is shown, which a recorder has seen.
+type showing struct {
+	calm
+	recorder *trace.Recorder
+	messages []trace.Message
+}
+
+func (s showing) Disturb(ctx context.Context, work suite.Work) (string, error) {
+	for _, m := range s.messages {
+		s.recorder.Record(m)
+	}
+	return s.calm.Disturb(ctx, work)
+}
+
 // storms executes a case against a server with a fault.
-func storms(t *testing.T, id, fault string, environment suite.Environment) suite.Outcome {
+func storms(t *testing.T, id, fault string, recorder *trace.Recorder, environment suite.Environment) suite.Outcome {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,7 +161,7 @@ func storms(t *testing.T, id, fault string, environment suite.Environment) suite
 	for _, c := range Cases() {
 		if c.ID == id {
 			return suite.Execute(t.Context(), c, suite.Env{
-				Nonce: "n", Trace: trace.NewRecorder(0), Proxy: &suite.ProxyTarget{Address: listener.Addr().String()}, Environment: environment,
+				Nonce: "n", Trace: recorder, Proxy: &suite.ProxyTarget{Address: listener.Addr().String()}, Environment: environment,
 			}, time.Minute)
 		}
 	}
@@ -181,7 +196,7 @@ func TestStorms(t *testing.T) {
 		{"idem/pair/storm", "loses", "IDEM-07", ""},
 	} {
 		t.Run(c.id+" "+c.fault, func(t *testing.T) {
-			o := storms(t, c.id, c.fault, calm{work: 600})
+			o := storms(t, c.id, c.fault, trace.NewRecorder(0), calm{work: 600})
 			switch {
 			case c.fault == "" && o.Result != suite.Passed:
 				t.Errorf("%s: %s, %v", o.Result, o.Reason, o.Failure)
@@ -191,17 +206,35 @@ func TestStorms(t *testing.T) {
 			if len(o.Notes) != 2 || !strings.Contains(o.Notes[0], "calm; ") || !strings.Contains(o.Notes[0], "acknowledged") || !strings.Contains(o.Notes[1], "violations") {
 				t.Errorf("notes %q", o.Notes)
 			}
+			if c.fault == "" && strings.Contains(o.Notes[0], fmt.Sprintf(" on %d entities", places)) {
+				t.Errorf("no entity was ever full: %q", o.Notes)
+			}
 		})
+	}
+}
+
+// TestWhatTheUserFunctionIsShown counts, too: here a replay that leaves an event out.
+func TestWhatTheUserFunctionIsShown(t *testing.T) {
+	recorder := trace.NewRecorder(0)
+	shown := func(in *eventsourced.EventSourcedStreamIn) trace.Message {
+		return trace.Message{Kind: trace.Data, From: trace.Proxy, To: trace.Frontend, Stream: 1, Payload: in}
+	}
+	o := storms(t, "es/pair/storm", "", recorder, showing{calm{work: 100}, recorder, []trace.Message{
+		shown(&eventsourced.EventSourcedStreamIn{Message: &eventsourced.EventSourcedStreamIn_Init{Init: &eventsourced.EventSourcedInit{EntityId: "es-1"}}}),
+		shown(&eventsourced.EventSourcedStreamIn{Message: &eventsourced.EventSourcedStreamIn_Event{Event: &eventsourced.EventSourcedEvent{Sequence: 2}}}),
+	}})
+	if o.Result != suite.Failed || !strings.Contains(o.Failure.Got, "event 2 was replayed after 0") {
+		t.Errorf("%s: %v", o.Result, o.Failure)
 	}
 }
 
 // TestWhoseFaultAnEnvironmentsErrorIs: a Failure is the target's, anything else the kit's.
 func TestWhoseFaultAnEnvironmentsErrorIs(t *testing.T) {
 	broken := fmt.Errorf("disturbance 3 of 7: %w", &suite.Failure{Expected: "a proxy that starts", Got: "none"})
-	if o := storms(t, "es/pair/storm", "", calm{100, broken}); o.Result != suite.Failed || o.Failure.Got != "none, disturbance 3 of 7" || o.Failure.Requirement != "ES-20" {
+	if o := storms(t, "es/pair/storm", "", trace.NewRecorder(0), calm{100, broken}); o.Result != suite.Failed || o.Failure.Got != "none, disturbance 3 of 7" || o.Failure.Requirement != "ES-20" {
 		t.Errorf("%s: %v", o.Result, o.Failure)
 	}
-	if o := storms(t, "es/pair/storm", "", calm{100, errors.New("no port")}); o.Result != suite.Errored || o.Reason != "no port" {
+	if o := storms(t, "es/pair/storm", "", trace.NewRecorder(0), calm{100, errors.New("no port")}); o.Result != suite.Errored || o.Reason != "no port" {
 		t.Errorf("%s: %s", o.Result, o.Reason)
 	}
 }
