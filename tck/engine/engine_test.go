@@ -116,6 +116,11 @@ func TestCrashFailsTheCaseAndTheTargetComesBack(t *testing.T) {
 		<-t.Proxy().Exited()
 		t.KitFault(err)
 	})
+	mad := proof("es/proxy/crash-and-panic", suite.Proxy, func(ctx context.Context, t *suite.T) {
+		_, _ = t.Client().Unary(ctx, callCrash, &cloudstate.UserFunctionError{}, &cloudstate.UserFunctionError{}, nil)
+		<-t.Proxy().Exited()
+		panic("a fault of the case's own")
+	})
 	killed := proof("es/proxy/killed", suite.Proxy, func(ctx context.Context, t *suite.T) {
 		t.Check(t.Proxy().Kill(ctx), suite.Failure{})
 	})
@@ -124,12 +129,15 @@ func TestCrashFailsTheCaseAndTheTargetComesBack(t *testing.T) {
 		t.Check(t.Proxy().Start(ctx), suite.Failure{})
 		call(callEcho)(ctx, t)
 	})
-	r := run1(t, config(crash, faulty, killed, restarted, proof("es/proxy/after", suite.Proxy, call(callEcho))))
+	r := run1(t, config(crash, faulty, mad, killed, restarted, proof("es/proxy/after", suite.Proxy, call(callEcho))))
 	for _, id := range []string{"es/proxy/crash", "es/proxy/crash-and-fault"} {
 		c := result(t, r, id)
 		if c.Verdict != verdict.Failed || !strings.Contains(c.Failure.Got, "exit status 3") || !strings.Contains(c.Failure.Got, "nobody expects this") {
 			t.Errorf("%s: %s, %+v; want failed with exit status and last lines", id, c.Verdict, c.Failure)
 		}
+	}
+	if c := result(t, r, "es/proxy/crash-and-panic"); c.Verdict != verdict.Error || !strings.Contains(c.Reason, "the case's own") {
+		t.Errorf("%s: %s %s; who made it die is not known when the case itself is broken", c.ID, c.Verdict, c.Reason)
 	}
 	for _, id := range []string{"es/proxy/killed", "es/proxy/restarted", "es/proxy/after"} {
 		if c := result(t, r, id); c.Verdict != verdict.Passed {

@@ -34,7 +34,7 @@ func TestSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := readText(t, path)
-	for _, want := range []string{"the image &lt;b&gt;did not start", "<th>proxy</th><th>store</th><th>zone</th>", ">one × postgres</div>", `data-all="failed passed none differs"`} {
+	for _, want := range []string{"the image &lt;b&gt;did not start", "<th>proxy</th><th>store</th><th>zone</th>", ">one × postgres</div>", ">one × embedded</div>", `data-all="failed passed none differs"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the index lacks %q", want)
 		}
