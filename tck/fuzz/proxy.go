@@ -139,10 +139,14 @@ func lawful(kind Kind, raw []byte, entity string) bool {
 	return proto.Unmarshal(raw, &request) == nil && request.GetId() == entity
 }
 
-// terminations are what a call may get whose command went to a stream that the user function had just ended.
-var terminations = []string{"Unexpected entity termination", "Entity terminated", "Unexpected Value entity termination", "Value entity terminated"}
+// streamFaults are what a call may get whose command went to a stream that the step before has left to fail: by its end, or by
+// something on it that only some parsers take for a message.
+var streamFaults = []string{
+	"Unexpected entity message", "Unexpected entity reply", "Unexpected entity failure", "Unexpected entity termination", "Entity terminated",
+	"Unexpected Value entity reply", "Unexpected Value entity failure", "Unexpected Value entity termination", "Value entity terminated",
+}
 
-// step makes one call on an entity, once more when its command met the end of a stream that the step before has left to end (ES-40, ES-41).
+// step makes one call on an entity, once more when its command met a stream that the step before has left to fail (ES-40, ES-41).
 // It returns what became of the stream.
 func (p *proxySide) step(ctx context.Context, run *entityRun, method string, newCall func() *entityCall, before fate, must bool) (fate, error) {
 	for {
@@ -161,7 +165,7 @@ func (p *proxySide) step(ctx context.Context, run *entityRun, method string, new
 			return call.fate, call.outcome.check(got, err)
 		case st.Code() == codes.DeadlineExceeded:
 			return alive, broken("LIM-22", "the client got no outcome within the bound")
-		case before == unclear && slices.Contains(terminations, st.Message()):
+		case before == unclear && slices.Contains(streamFaults, st.Message()):
 			continue // each of these takes a stream that ends, so that there is an end of them
 		case must:
 			return alive, broken("SERV-19", "the command did not reach the user function; the client got %s %s", st.Code(), st.Message())

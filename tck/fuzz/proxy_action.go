@@ -115,22 +115,22 @@ func (run *actionRun) streamed(response *action.ActionResponse) {
 func (run *actionRun) ended(how End) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
-	if run.decided {
-		return
-	}
-	run.decided = true
+	broke := how == Failed || how == Reset || how == Disconnect
 	switch {
-	case how == Failed && !streamsOut(run.kind) && run.responses > 0:
-		run.final = outcome{anything: true}
+	case broke && !streamsOut(run.kind) && run.responses > 0:
+		// A library tells of the response or of how the call ended, whichever it looks at first; one that must be refused stays so.
+		run.final = outcome{fails: run.decided && !run.final.anything, anything: !run.decided || run.final.anything, why: "ACT-25 ACT-33"}
+	case run.decided:
 	case how == Failed:
 		run.final = refused("ACT-25", codes.FailedPrecondition, "fuzz")
-	case how == Reset || how == Disconnect:
-		run.final = outcome{fails: true, anything: !streamsOut(run.kind) && run.responses > 0, why: "ACT-25"}
+	case broke:
+		run.final = outcome{fails: true, why: "ACT-25"}
 	case streamsOut(run.kind):
 		run.final = replied(nil)
 	case run.responses == 0:
 		run.final = outcome{fails: true, why: "SERV-31"}
 	}
+	run.decided = true
 }
 
 // serveAction serves a call of an action.
