@@ -58,27 +58,23 @@ func (k kit) list(ctx context.Context) ([]Case, error) {
 	return list.Cases, nil
 }
 
-// command has the kit run or fuzz a program; it returns what the kit said, and its exit status. The error is that it did not come to an end of its own.
-func (k kit) command(ctx context.Context, name string, s setup, p program, more ...string) (said []byte, status int, err error) {
-	args := []string{name, "--" + string(s.target), fmt.Sprintf("exec:%s=%d exec '%s'", variable, p.number, p.path), "--store", s.store,
-		"--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s"}
-	cmd := exec.CommandContext(ctx, k.program, append(args, more...)...)
+// run judges the programs by the cases and returns the report, which is left in dir. That they do not conform is no error.
+func (k kit) run(ctx context.Context, store string, programs map[Target]program, dir string, cases []string) (*judgement, error) {
+	args := []string{"run", "--focus", strings.Join(cases, ","), "--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s", "--out", dir}
+	if p, ok := programs[Proxy]; ok {
+		args = append(args, "--proxy", p.target(), "--store", store)
+	}
+	if p, ok := programs[Frontend]; ok {
+		args = append(args, "--frontend", p.target())
+	}
+	cmd := exec.CommandContext(ctx, k.program, args...)
 	// Its way of ending is orderly: it takes the program that it judges with it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
-	said, err = cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
-		return said, 0, fmt.Errorf("cloudstate-tck %s: %w", name, err)
-	}
-	return said, cmd.ProcessState.ExitCode(), nil
-}
-
-// run judges a program by the cases and returns the report, which is left in dir. That the program does not conform is no error.
-func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []string) (*judgement, error) {
-	said, _, err := k.command(ctx, "run", s, p, "--suite", string(s.target), "--focus", strings.Join(cases, ","), "--out", dir)
-	if err != nil {
-		return nil, err
+	said, err := cmd.CombinedOutput()
+	var status *exec.ExitError
+	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil) {
+		return nil, fmt.Errorf("cloudstate-tck run: %w", err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
 	if err != nil {
@@ -94,14 +90,17 @@ func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []st
 // fuzz holds made-up conversations with a program, as many as the kit does by default, and tells whether it found a fault that it could make
 // happen again. What it found is left in dir, with what it said.
 func (k kit) fuzz(ctx context.Context, s setup, p program, dir string) (found bool, err error) {
-	said, status, err := k.command(ctx, "fuzz", s, p, "--max-failures", "1", "--shrink", "10s", "--out", filepath.Join(dir, "fuzz"))
-	if err == nil && status > 1 {
-		err = fmt.Errorf("cloudstate-tck fuzz: exit status %d", status)
+	args := []string{"fuzz", "--" + string(s.target), p.target(), "--store", s.store, "--seed", strconv.FormatUint(k.seed, 10),
+		"--max-failures", "1", "--shrink", "10s", "--start-timeout", "30s", "--out", filepath.Join(dir, "fuzz")}
+	cmd := exec.CommandContext(ctx, k.program, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	said, err := cmd.CombinedOutput()
+	var status *exec.ExitError
+	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil || status.ExitCode() != 1) {
+		return false, fmt.Errorf("cloudstate-tck fuzz: %w\n%s", err, said)
 	}
-	if err != nil {
-		return false, fmt.Errorf("%w\n%s", err, said)
-	}
-	return status == 1 && strings.Contains(string(said), "--replay"), os.WriteFile(filepath.Join(dir, "fuzz.txt"), said, 0o600)
+	return err != nil && strings.Contains(string(said), "--replay"), os.WriteFile(filepath.Join(dir, "fuzz.txt"), said, 0o600)
 }
 
 // Status is what became of a mutant.

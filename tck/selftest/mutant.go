@@ -25,6 +25,14 @@ const (
 	Frontend Target = "frontend"
 )
 
+// peer is the other one.
+func (t Target) peer() Target {
+	if t == Proxy {
+		return Frontend
+	}
+	return Proxy
+}
+
 // DefaultStore is the store that a mutant of the proxy is judged with when it names none.
 const DefaultStore = "memory"
 

@@ -153,7 +153,7 @@ func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, err
 			cases := needed[s]
 			slices.Sort(cases)
 			cases = slices.Compact(cases)
-			report, err := r.kit.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
+			report, err := r.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
 			if err != nil {
 				return fmt.Errorf("the control of the %s: %w", s.target, err)
 			}
@@ -218,7 +218,7 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	faulty := r.faulty[setup{m.Target, m.Store}]
 	result.Sample = slices.DeleteFunc(result.Sample, func(id string) bool { return faulty[id] })
 	began = time.Now()
-	report, err := r.kit.run(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID), slices.Concat(m.AllCases(), result.Sample))
+	report, err := r.run(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID), slices.Concat(m.AllCases(), result.Sample))
 	result.JudgeMS = time.Since(began).Milliseconds()
 	if err != nil {
 		result.Detail = err.Error()
@@ -235,6 +235,16 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 		}
 	}
 	return result
+}
+
+// run judges a program by the cases. What judges a pair gets the other party's program as well, with nothing broken.
+func (r *runner) run(ctx context.Context, s setup, p program, dir string, cases []string) (*judgement, error) {
+	programs := map[Target]program{s.target: p}
+	if slices.ContainsFunc(r.cases, func(c Case) bool { return c.Suite == pair && slices.Contains(cases, c.ID) }) {
+		peer := s.target.peer()
+		programs[peer] = r.programs[peer].control
+	}
+	return r.kit.run(ctx, s.store, programs, dir, cases)
 }
 
 // program returns the mutant's program, which is built now if it could not share one.
