@@ -23,7 +23,7 @@ const pair = "pair"
 // judges tells whether the case can catch a mutant of the target.
 func (c Case) judges(target Target) bool { return c.Suite == string(target) || c.Suite == pair }
 
-// checkRequirements holds the mutants against the catalogue: each breaks one MUST that is in force and binds its target.
+// checkRequirements holds the mutants against the catalogue: each breaks one MUST or SHOULD that is in force and binds its target.
 func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 	var faults []error
 	for _, m := range mutants {
@@ -32,8 +32,8 @@ func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 			switch {
 			case !ok:
 				faults = append(faults, fmt.Errorf("%w: %s names the unknown requirement %s", ErrMutant, m.ID, id))
-			case !r.InForce() || !r.Level.Mandatory():
-				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST in force", ErrMutant, m.ID, id))
+			case !r.InForce() || !slices.Contains([]spec.Level{spec.Must, spec.Should}, r.Level.Class()):
+				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST or SHOULD in force", ErrMutant, m.ID, id))
 			case !r.Party.Binds(spec.Party(m.Target)) && r.Party != spec.Store:
 				faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but %s binds the %s", ErrMutant, m.ID, m.Target, id, r.Party))
 			}

@@ -40,7 +40,7 @@ const DefaultStore = "memory"
 type Mutant struct {
 	// ID is the name of the mutant's folder.
 	ID string `yaml:"id"`
-	// Requirement is the id in SPEC.md of the MUST that it breaks.
+	// Requirement is the id in SPEC.md of the MUST or SHOULD that it breaks.
 	Requirement string `yaml:"requirement"`
 	// Description says in a sentence what the broken program does.
 	Description string `yaml:"description"`
@@ -152,7 +152,7 @@ func (m *Mutant) check(target, id string) error {
 	return errors.Join(faults...)
 }
 
-// Requirements are all the MUSTs that the mutant breaks: the one that it is for, then its twins in the order of their ids.
+// Requirements are all that the mutant breaks: the one that it is for, then its twins in the order of their ids.
 func (m *Mutant) Requirements() []string {
 	return append([]string{m.Requirement}, slices.Sorted(maps.Keys(m.Twins))...)
 }

@@ -191,7 +191,7 @@ func TestCheckRequirements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{"ES-20": "", "ES-999": "unknown", "OPS-11": "no MUST", "ES-10": "binds the frontend"} {
+	for id, want := range map[string]string{"ES-20": "", "ES-999": "unknown", "DISC-32": "", "OPS-18": "no MUST or SHOULD", "ES-10": "binds the frontend"} {
 		err := checkRequirements([]Mutant{{ID: "m", Target: Proxy, Requirement: id}}, catalogue)
 		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrMutant) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", id, err, want)
