@@ -59,15 +59,16 @@ func (k kit) list(ctx context.Context) ([]Case, error) {
 }
 
 // run judges the programs by the cases and returns the report, which is left in dir. That they do not conform is no error.
-func (k kit) run(ctx context.Context, store string, programs map[Target]program, dir string, cases []string) (*judgement, error) {
+func (k kit) run(ctx context.Context, place storage, programs map[Target]program, dir string, cases []string) (*judgement, error) {
 	args := []string{"run", "--focus", strings.Join(cases, ","), "--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s", "--out", dir}
 	if p, ok := programs[Proxy]; ok {
-		args = append(args, "--proxy", p.target(), "--store", store)
+		args = append(args, "--proxy", p.target(), "--store", place.name)
 	}
 	if p, ok := programs[Frontend]; ok {
 		args = append(args, "--frontend", p.target())
 	}
-	cmd := exec.CommandContext(ctx, k.program, args...)
+	cmd := exec.CommandContext(ctx, k.program, append(args, place.flags...)...)
+	cmd.Env = append(os.Environ(), place.env...)
 	// Its way of ending is orderly: it takes the program that it judges with it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second

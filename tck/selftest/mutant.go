@@ -46,7 +46,7 @@ type Mutant struct {
 	Description string `yaml:"description"`
 	// Target is the program that is broken.
 	Target Target `yaml:"target"`
-	// Store is what a mutant of the proxy is judged with: memory (the default) or embedded.
+	// Store is what a mutant of the proxy is judged with: memory (the default), embedded, or postgres, which the kit can take away.
 	Store string `yaml:"store"`
 	// Cases are the ids of the TCK's cases that must fail, each proving the requirement.
 	Cases []string `yaml:"cases"`
@@ -124,6 +124,9 @@ func (m *Mutant) check(target, id string) error {
 	}
 	if string(m.Target) != target || m.Target != Proxy && m.Target != Frontend {
 		fault("its target is %q, but it lies in the folder %q; write proxy or frontend, and put it there", m.Target, target)
+	}
+	if !slices.Contains([]string{DefaultStore, "embedded", postgres}, m.Store) {
+		fault("its store is %q; write memory, embedded or postgres", m.Store)
 	}
 	if m.Requirement == "" || m.Description == "" {
 		fault("a requirement and a description are needed")

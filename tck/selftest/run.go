@@ -75,6 +75,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if mutants, err = chosen(mutants, cfg.Only); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Store == postgres }) {
+		r.server = filepath.Join(work, "testserver")
+		if err := build(ctx, root, serverPackage, r.server, ""); err != nil {
+			return nil, err
+		}
+	}
 	report := &Report{Seed: cfg.Seed}
 	for _, target := range []Target{Proxy, Frontend} {
 		if r.programs[target], err = r.combine(ctx, target, mutants); err != nil {
@@ -118,6 +124,7 @@ func chosen(mutants []Mutant, ids []string) ([]Mutant, error) {
 type runner struct {
 	config          Config
 	root, out, work string
+	server          string // the program that runs databases; built when a mutant needs one
 	kit             kit
 	cases           []Case
 	programs        map[Target]*programs
@@ -244,7 +251,12 @@ func (r *runner) run(ctx context.Context, s setup, p program, dir string, cases 
 		peer := s.target.peer()
 		programs[peer] = r.programs[peer].control
 	}
-	return r.kit.run(ctx, s.store, programs, dir, cases)
+	place, release, err := r.storage(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return r.kit.run(ctx, place, programs, dir, cases)
 }
 
 // program returns the mutant's program, which is built now if it could not share one.

@@ -65,6 +65,7 @@ func TestLoad(t *testing.T) {
 		"other id":          {"id: lazy", "id: eager", `its id is "eager"`},
 		"other target":      {"target: proxy", "target: frontend", "put it there"},
 		"unknown target":    {"target: proxy", "target: store", "write proxy or frontend"},
+		"unknown store":     {"target: proxy", "target: proxy\nstore: cassandra", "write memory, embedded or postgres"},
 		"no description":    {"description: It never persists.", "", "a description are needed"},
 		"no cases":          {"cases: [es/proxy/replay]", "", "either cases or proven_by"},
 		"cases and proof":   {"target: proxy", "target: proxy\nproven_by: another test", "and not both"},

@@ -78,7 +78,7 @@ func (s *scene) alive(requirement string) {
 	select {
 	case <-s.t.Proxy().Exited():
 		s.t.Fail(suite.Failure{
-			Requirement: requirement, Expected: "the proxy to stay alive and ask again",
+			Requirement: requirement, Expected: "the proxy to stay alive",
 			Got: "its process ended; it last said: " + strings.Join(s.t.Proxy().Logs(5), " | "),
 		})
 	default:

@@ -40,14 +40,17 @@ func unreachableCase() suite.Case {
 				if !refusing.Load() {
 					return model.Spec(), nil
 				}
-				answer := make(chan error, 1)
+				try := make(chan error, 1)
 				select {
-				case tries <- answer:
-					return nil, <-answer
+				case tries <- try:
 				case <-ctx.Done():
-				case <-s.ctx.Done():
 				}
-				return nil, status.Error(codes.Aborted, "nobody has taken this call")
+				select {
+				case err := <-try:
+					return nil, err
+				case <-ctx.Done():
+					return nil, status.FromContextError(ctx.Err()).Err()
+				}
 			}
 			s.function = t.Serve(config)
 			s.refuses(tries, &refusing, codes.Unavailable, codes.Internal, codes.Unimplemented, codes.InvalidArgument, codes.Unknown, codes.PermissionDenied, codes.Unauthenticated, codes.NotFound)
