@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,24 +59,35 @@ func (k kit) list(ctx context.Context) ([]Case, error) {
 	return list.Cases, nil
 }
 
-// run judges the programs by the cases and returns the report, which is left in dir. That they do not conform is no error.
-func (k kit) run(ctx context.Context, place storage, programs map[Target]program, dir string, cases []string) (*judgement, error) {
-	args := []string{"run", "--focus", strings.Join(cases, ","), "--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s", "--out", dir}
-	if p, ok := programs[Proxy]; ok {
-		args = append(args, "--proxy", p.target(), "--store", place.name)
+// command has the kit run or fuzz programs; it returns what the kit said, and its exit status. The error is that it did not come to an end of its own.
+func (k kit) command(ctx context.Context, name string, place storage, programs map[Target]program, more ...string) (said []byte, status int, err error) {
+	args := []string{name, "--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s"}
+	for _, target := range []Target{Proxy, Frontend} {
+		if p, ok := programs[target]; ok {
+			args = append(args, "--"+string(target), p.target())
+		}
 	}
-	if p, ok := programs[Frontend]; ok {
-		args = append(args, "--frontend", p.target())
+	if _, ok := programs[Proxy]; ok {
+		args = append(args, "--store", place.name)
 	}
-	cmd := exec.CommandContext(ctx, k.program, append(args, place.flags...)...)
+	cmd := exec.CommandContext(ctx, k.program, slices.Concat(args, place.flags, more)...)
 	cmd.Env = append(os.Environ(), place.env...)
 	// Its way of ending is orderly: it takes the program that it judges with it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
-	said, err := cmd.CombinedOutput()
-	var status *exec.ExitError
-	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil) {
-		return nil, fmt.Errorf("cloudstate-tck run: %w", err)
+	said, err = cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		return said, 0, fmt.Errorf("cloudstate-tck %s: %w", name, err)
+	}
+	return said, cmd.ProcessState.ExitCode(), nil
+}
+
+// run judges the programs by the cases and returns the report, which is left in dir. That they do not conform is no error.
+func (k kit) run(ctx context.Context, place storage, programs map[Target]program, dir string, cases []string) (*judgement, error) {
+	said, _, err := k.command(ctx, "run", place, programs, "--focus", strings.Join(cases, ","), "--out", dir)
+	if err != nil {
+		return nil, err
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
 	if err != nil {
@@ -90,18 +102,15 @@ func (k kit) run(ctx context.Context, place storage, programs map[Target]program
 
 // fuzz holds made-up conversations with a program, as many as the kit does by default, and tells whether it found a fault that it could make
 // happen again. What it found is left in dir, with what it said.
-func (k kit) fuzz(ctx context.Context, s setup, p program, dir string) (found bool, err error) {
-	args := []string{"fuzz", "--" + string(s.target), p.target(), "--store", s.store, "--seed", strconv.FormatUint(k.seed, 10),
-		"--max-failures", "1", "--shrink", "10s", "--start-timeout", "30s", "--out", filepath.Join(dir, "fuzz")}
-	cmd := exec.CommandContext(ctx, k.program, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 20 * time.Second
-	said, err := cmd.CombinedOutput()
-	var status *exec.ExitError
-	if err != nil && (!errors.As(err, &status) || ctx.Err() != nil || status.ExitCode() != 1) {
-		return false, fmt.Errorf("cloudstate-tck fuzz: %w\n%s", err, said)
+func (k kit) fuzz(ctx context.Context, place storage, programs map[Target]program, dir string) (found bool, err error) {
+	said, status, err := k.command(ctx, "fuzz", place, programs, "--max-failures", "1", "--shrink", "10s", "--out", filepath.Join(dir, "fuzz"))
+	if err == nil && status > 1 {
+		err = fmt.Errorf("cloudstate-tck fuzz: exit status %d", status)
 	}
-	return err != nil && strings.Contains(string(said), "--replay"), os.WriteFile(filepath.Join(dir, "fuzz.txt"), said, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("%w\n%s", err, said)
+	}
+	return status == 1 && strings.Contains(string(said), "--replay"), os.WriteFile(filepath.Join(dir, "fuzz.txt"), said, 0o600)
 }
 
 // Status is what became of a mutant.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -105,5 +104,3 @@ func (m *Mutant) build(ctx context.Context, root, dir string) (string, error) {
 func (p program) target() string {
 	return fmt.Sprintf("exec:%s=%d exec '%s'", variable, p.number, p.path)
 }
-
-func (p program) String() string { return p.path + " " + strconv.Itoa(p.number) }

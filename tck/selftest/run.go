@@ -233,7 +233,7 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	}
 	result.Status, result.CaughtBy, result.Detail = decide(m, result.Sample, report)
 	if m.Fuzz && result.Status == Killed {
-		found, err := r.kit.fuzz(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID))
+		found, err := r.kit.fuzz(ctx, storage{name: m.Store}, map[Target]program{m.Target: p}, filepath.Join(r.out, m.ID))
 		switch {
 		case err != nil:
 			result.Status, result.Detail = Broken, err.Error()
