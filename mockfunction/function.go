@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 	"github.com/stateful-serverless/cloudstate/protocols/trace"
@@ -40,6 +41,9 @@ type Config struct {
 	// MaxConcurrentStreams is the limit that each HTTP/2 connection is told; 0 is no limit. See
 	// [Function.SetMaxConcurrentStreams].
 	MaxConcurrentStreams uint32
+	// MaxConnectionAge and MaxConnectionIdle, if greater than 0, are how long a connection lasts, and how long it may be without a call, before the
+	// proxy is told to make another one (GOAWAY). Calls that are open go on.
+	MaxConnectionAge, MaxConnectionIdle time.Duration
 	// MaxMessageSize bounds a received message, in bytes; 0 means [DefaultMaxMessageSize].
 	MaxMessageSize int
 }
@@ -54,6 +58,8 @@ type Function struct {
 	eventSourced *mailbox[*EventSourced]
 	valueEntity  *mailbox[*ValueEntity]
 	action       *mailbox[*Action]
+
+	connections connections
 
 	mu     sync.Mutex
 	spec   *cloudstate.EntitySpec
@@ -113,6 +119,8 @@ func (f *Function) Start(addr string) error {
 		grpc.MaxSendMsgSize(1 << 30),
 		grpc.UnknownServiceHandler(f.handle),
 		grpc.WaitForHandlers(true),
+		grpc.StatsHandler(&f.connections),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: f.cfg.MaxConnectionAge, MaxConnectionIdle: f.cfg.MaxConnectionIdle}),
 	}
 	if f.limit > 0 {
 		opts = append(opts, grpc.MaxConcurrentStreams(f.limit))
@@ -189,6 +197,9 @@ func (f *Function) SetMaxConcurrentStreams(n uint32) {
 	defer f.mu.Unlock()
 	f.limit = n
 }
+
+// Connections returns how many connections the function has accepted since it was made.
+func (f *Function) Connections() int64 { return f.connections.begun.Load() }
 
 // NextDiscovery waits for the next discover request that no earlier NextDiscovery has returned.
 func (f *Function) NextDiscovery(ctx context.Context) (*cloudstate.ProxyInfo, error) {

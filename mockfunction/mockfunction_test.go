@@ -78,6 +78,20 @@ func emit(value string) *esmodel.RequestAction {
 	return &esmodel.RequestAction{Action: &esmodel.RequestAction_Emit{Emit: &esmodel.Emit{Value: value}}}
 }
 
+func TestConnectionsAreRenewed(t *testing.T) {
+	f := serve(t, mockfunction.Config{MaxConnectionIdle: 10 * time.Millisecond, MaxConnectionAge: 10 * time.Millisecond, EventSourced: model.EventSourced{}.New})
+	p := dial(t, f)
+	s := call(t, p, "a", "x", emit("x"))
+	for f.Connections() < 3 {
+		_, err := p.Discover(t.Context(), mockproxy.Info(0, 2))
+		ok(t, err)
+	}
+	ok(t, s.Command(2, "Process", &esmodel.Request{Id: "a"}))
+	if _, err := s.Recv(t.Context()); err != nil {
+		t.Errorf("a stream that was open before its connection was renewed: %v", err)
+	}
+}
+
 func TestKillDropsEverythingAndComesBackAsAnother(t *testing.T) {
 	f := serve(t, mockfunction.Config{EventSourced: model.EventSourced{}.New})
 	addr := f.Addr()

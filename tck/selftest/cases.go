@@ -17,7 +17,13 @@ type Case struct {
 	Requirements []string `json:"requirements"`
 }
 
-// checkRequirements holds the mutants against the catalogue: each breaks one MUST that is in force and binds its target.
+// pair is the suite of the cases that judge a proxy and a frontend together.
+const pair = "pair"
+
+// judges tells whether the case can catch a mutant of the target.
+func (c Case) judges(target Target) bool { return c.Suite == string(target) || c.Suite == pair }
+
+// checkRequirements holds the mutants against the catalogue: each breaks one MUST or SHOULD that is in force and binds its target.
 func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 	var faults []error
 	for _, m := range mutants {
@@ -26,8 +32,8 @@ func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 			switch {
 			case !ok:
 				faults = append(faults, fmt.Errorf("%w: %s names the unknown requirement %s", ErrMutant, m.ID, id))
-			case !r.InForce() || !r.Level.Mandatory():
-				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST in force", ErrMutant, m.ID, id))
+			case !r.InForce() || !slices.Contains([]spec.Level{spec.Must, spec.Should}, r.Level.Class()):
+				faults = append(faults, fmt.Errorf("%w: %s breaks %s, which is no MUST or SHOULD in force", ErrMutant, m.ID, id))
 			case !r.Party.Binds(spec.Party(m.Target)) && r.Party != spec.Store:
 				faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but %s binds the %s", ErrMutant, m.ID, m.Target, id, r.Party))
 			}
@@ -36,7 +42,7 @@ func checkRequirements(mutants []Mutant, catalogue *spec.Catalogue) error {
 	return errors.Join(faults...)
 }
 
-// checkCases holds the mutants against the TCK's cases: each mapped case exists, judges the mutant's target and names its requirement.
+// checkCases holds the mutants against the TCK's cases: each mapped case exists, judges the mutant's target, alone or in a pair, and names its requirement.
 func checkCases(mutants []Mutant, cases []Case) error {
 	var faults []error
 	for _, m := range mutants {
@@ -46,7 +52,7 @@ func checkCases(mutants []Mutant, cases []Case) error {
 				switch {
 				case at < 0:
 					faults = append(faults, fmt.Errorf("%w: %s maps to the case %s, which the TCK does not have; `cloudstate-tck list` shows those it has", ErrMutant, m.ID, id))
-				case cases[at].Suite != string(m.Target):
+				case !cases[at].judges(m.Target):
 					faults = append(faults, fmt.Errorf("%w: %s breaks the %s, but its case %s judges the %s", ErrMutant, m.ID, m.Target, id, cases[at].Suite))
 				case !slices.Contains(cases[at].Requirements, requirement):
 					faults = append(faults, fmt.Errorf("%w: %s breaks %s, which its case %s does not name", ErrMutant, m.ID, requirement, id))

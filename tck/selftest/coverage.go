@@ -92,17 +92,23 @@ func checkExemptions(exempt []Exemption, mutants []Mutant, catalogue *spec.Catal
 	return errors.Join(faults...)
 }
 
-// withCase are the MUSTs in force that a case for the party names, in the order of SPEC.md.
+// withCase are the MUSTs in force that a case for the party names, in the order of SPEC.md. One for a pair is a case for each party that the MUST binds, if
+// it has no case for a party alone: those show whose fault it is.
 func withCase(catalogue *spec.Catalogue, cases []Case, party Target) []string {
-	named := map[string]bool{}
+	named := map[string]map[string]bool{}
 	for _, c := range cases {
 		for _, id := range c.Requirements {
-			named[id] = named[id] || c.Suite == string(party)
+			if named[id] == nil {
+				named[id] = map[string]bool{}
+			}
+			named[id][c.Suite] = true
 		}
 	}
 	var ids []string
 	for _, r := range catalogue.Requirements {
-		if r.InForce() && r.Level.Mandatory() && named[r.ID] {
+		suites := named[r.ID]
+		inPair := len(suites) == 1 && suites[pair] && r.Party.Binds(spec.Party(party))
+		if r.InForce() && r.Level.Mandatory() && (suites[string(party)] || inPair) {
 			ids = append(ids, r.ID)
 		}
 	}

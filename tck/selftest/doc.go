@@ -1,5 +1,5 @@
-// Package selftest proves that the TCK bites: each mutant in fixtures/mutants, a proxy or a frontend that deliberately breaks one MUST,
-// must be caught by the cases that name that requirement.
+// Package selftest proves that the TCK bites: each mutant in fixtures/mutants, a proxy or a frontend that deliberately breaks one MUST
+// or SHOULD, must be caught by the cases that name that requirement.
 //
 // What enters: the mutants (small textual edits of this project's own sources), the TCK's cases, and the sources. What leaves: for each
 // mutant whether it was killed and by which cases, for how many of the MUSTs that have a case that is so, a table for a person and a JSON report.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,11 +59,19 @@ func (k kit) list(ctx context.Context) ([]Case, error) {
 	return list.Cases, nil
 }
 
-// command has the kit run or fuzz a program; it returns what the kit said, and its exit status. The error is that it did not come to an end of its own.
-func (k kit) command(ctx context.Context, name string, s setup, p program, more ...string) (said []byte, status int, err error) {
-	args := []string{name, "--" + string(s.target), fmt.Sprintf("exec:%s=%d exec '%s'", variable, p.number, p.path), "--store", s.store,
-		"--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s"}
-	cmd := exec.CommandContext(ctx, k.program, append(args, more...)...)
+// command has the kit run or fuzz programs; it returns what the kit said, and its exit status. The error is that it did not come to an end of its own.
+func (k kit) command(ctx context.Context, name string, place storage, programs map[Target]program, more ...string) (said []byte, status int, err error) {
+	args := []string{name, "--seed", strconv.FormatUint(k.seed, 10), "--start-timeout", "30s"}
+	for _, target := range []Target{Proxy, Frontend} {
+		if p, ok := programs[target]; ok {
+			args = append(args, "--"+string(target), p.target())
+		}
+	}
+	if _, ok := programs[Proxy]; ok {
+		args = append(args, "--store", place.name)
+	}
+	cmd := exec.CommandContext(ctx, k.program, slices.Concat(args, place.flags, more)...)
+	cmd.Env = append(os.Environ(), place.env...)
 	// Its way of ending is orderly: it takes the program that it judges with it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
@@ -74,9 +83,9 @@ func (k kit) command(ctx context.Context, name string, s setup, p program, more 
 	return said, cmd.ProcessState.ExitCode(), nil
 }
 
-// run judges a program by the cases and returns the report, which is left in dir. That the program does not conform is no error.
-func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []string) (*judgement, error) {
-	said, _, err := k.command(ctx, "run", s, p, "--suite", string(s.target), "--focus", strings.Join(cases, ","), "--out", dir)
+// run judges the programs by the cases and returns the report, which is left in dir. That they do not conform is no error.
+func (k kit) run(ctx context.Context, place storage, programs map[Target]program, dir string, cases []string) (*judgement, error) {
+	said, _, err := k.command(ctx, "run", place, programs, "--focus", strings.Join(cases, ","), "--out", dir)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +102,8 @@ func (k kit) run(ctx context.Context, s setup, p program, dir string, cases []st
 
 // fuzz holds made-up conversations with a program, as many as the kit does by default, and tells whether it found a fault that it could make
 // happen again. What it found is left in dir, with what it said.
-func (k kit) fuzz(ctx context.Context, s setup, p program, dir string) (found bool, err error) {
-	said, status, err := k.command(ctx, "fuzz", s, p, "--max-failures", "1", "--shrink", "10s", "--out", filepath.Join(dir, "fuzz"))
+func (k kit) fuzz(ctx context.Context, place storage, programs map[Target]program, dir string) (found bool, err error) {
+	said, status, err := k.command(ctx, "fuzz", place, programs, "--max-failures", "1", "--shrink", "10s", "--out", filepath.Join(dir, "fuzz"))
 	if err == nil && status > 1 {
 		err = fmt.Errorf("cloudstate-tck fuzz: exit status %d", status)
 	}

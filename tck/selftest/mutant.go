@@ -25,6 +25,14 @@ const (
 	Frontend Target = "frontend"
 )
 
+// peer is the other one.
+func (t Target) peer() Target {
+	if t == Proxy {
+		return Frontend
+	}
+	return Proxy
+}
+
 // DefaultStore is the store that a mutant of the proxy is judged with when it names none.
 const DefaultStore = "memory"
 
@@ -32,13 +40,13 @@ const DefaultStore = "memory"
 type Mutant struct {
 	// ID is the name of the mutant's folder.
 	ID string `yaml:"id"`
-	// Requirement is the id in SPEC.md of the MUST that it breaks.
+	// Requirement is the id in SPEC.md of the MUST or SHOULD that it breaks.
 	Requirement string `yaml:"requirement"`
 	// Description says in a sentence what the broken program does.
 	Description string `yaml:"description"`
 	// Target is the program that is broken.
 	Target Target `yaml:"target"`
-	// Store is what a mutant of the proxy is judged with: memory (the default) or embedded.
+	// Store is what a mutant of the proxy is judged with: memory (the default), embedded, or postgres, which the kit can take away.
 	Store string `yaml:"store"`
 	// Cases are the ids of the TCK's cases that must fail, each proving the requirement.
 	Cases []string `yaml:"cases"`
@@ -117,6 +125,9 @@ func (m *Mutant) check(target, id string) error {
 	if string(m.Target) != target || m.Target != Proxy && m.Target != Frontend {
 		fault("its target is %q, but it lies in the folder %q; write proxy or frontend, and put it there", m.Target, target)
 	}
+	if !slices.Contains([]string{DefaultStore, "embedded", postgres}, m.Store) {
+		fault("its store is %q; write memory, embedded or postgres", m.Store)
+	}
 	if m.Requirement == "" || m.Description == "" {
 		fault("a requirement and a description are needed")
 	}
@@ -144,7 +155,7 @@ func (m *Mutant) check(target, id string) error {
 	return errors.Join(faults...)
 }
 
-// Requirements are all the MUSTs that the mutant breaks: the one that it is for, then its twins in the order of their ids.
+// Requirements are all that the mutant breaks: the one that it is for, then its twins in the order of their ids.
 func (m *Mutant) Requirements() []string {
 	return append([]string{m.Requirement}, slices.Sorted(maps.Keys(m.Twins))...)
 }

@@ -99,3 +99,8 @@ func (m *Mutant) build(ctx context.Context, root, dir string) (string, error) {
 	path := filepath.Join(dir, "program")
 	return path, build(ctx, root, packages[m.Target], path, overlay)
 }
+
+// target is the program as the kit's command line names it.
+func (p program) target() string {
+	return fmt.Sprintf("exec:%s=%d exec '%s'", variable, p.number, p.path)
+}

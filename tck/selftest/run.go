@@ -75,6 +75,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if mutants, err = chosen(mutants, cfg.Only); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Store == postgres }) {
+		r.server = filepath.Join(work, "testserver")
+		if err := build(ctx, root, serverPackage, r.server, ""); err != nil {
+			return nil, err
+		}
+	}
 	report := &Report{Seed: cfg.Seed}
 	for _, target := range []Target{Proxy, Frontend} {
 		if r.programs[target], err = r.combine(ctx, target, mutants); err != nil {
@@ -118,6 +124,7 @@ func chosen(mutants []Mutant, ids []string) ([]Mutant, error) {
 type runner struct {
 	config          Config
 	root, out, work string
+	server          string // the program that runs databases; built when a mutant needs one
 	kit             kit
 	cases           []Case
 	programs        map[Target]*programs
@@ -153,7 +160,7 @@ func (r *runner) controls(ctx context.Context, mutants []Mutant) ([]Control, err
 			cases := needed[s]
 			slices.Sort(cases)
 			cases = slices.Compact(cases)
-			report, err := r.kit.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
+			report, err := r.run(ctx, s, r.programs[s.target].control, filepath.Join(r.out, "control-"+string(s.target)+"-"+s.store), cases)
 			if err != nil {
 				return fmt.Errorf("the control of the %s: %w", s.target, err)
 			}
@@ -218,7 +225,7 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	faulty := r.faulty[setup{m.Target, m.Store}]
 	result.Sample = slices.DeleteFunc(result.Sample, func(id string) bool { return faulty[id] })
 	began = time.Now()
-	report, err := r.kit.run(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID), slices.Concat(m.AllCases(), result.Sample))
+	report, err := r.run(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID), slices.Concat(m.AllCases(), result.Sample))
 	result.JudgeMS = time.Since(began).Milliseconds()
 	if err != nil {
 		result.Detail = err.Error()
@@ -226,7 +233,7 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 	}
 	result.Status, result.CaughtBy, result.Detail = decide(m, result.Sample, report)
 	if m.Fuzz && result.Status == Killed {
-		found, err := r.kit.fuzz(ctx, setup{m.Target, m.Store}, p, filepath.Join(r.out, m.ID))
+		found, err := r.kit.fuzz(ctx, storage{name: m.Store}, map[Target]program{m.Target: p}, filepath.Join(r.out, m.ID))
 		switch {
 		case err != nil:
 			result.Status, result.Detail = Broken, err.Error()
@@ -235,6 +242,21 @@ func (r *runner) judge(ctx context.Context, m Mutant) Result {
 		}
 	}
 	return result
+}
+
+// run judges a program by the cases. What judges a pair gets the other party's program as well, with nothing broken.
+func (r *runner) run(ctx context.Context, s setup, p program, dir string, cases []string) (*judgement, error) {
+	programs := map[Target]program{s.target: p}
+	if slices.ContainsFunc(r.cases, func(c Case) bool { return c.Suite == pair && slices.Contains(cases, c.ID) }) {
+		peer := s.target.peer()
+		programs[peer] = r.programs[peer].control
+	}
+	place, release, err := r.storage(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return r.kit.run(ctx, place, programs, dir, cases)
 }
 
 // program returns the mutant's program, which is built now if it could not share one.

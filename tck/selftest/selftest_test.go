@@ -65,6 +65,7 @@ func TestLoad(t *testing.T) {
 		"other id":          {"id: lazy", "id: eager", `its id is "eager"`},
 		"other target":      {"target: proxy", "target: frontend", "put it there"},
 		"unknown target":    {"target: proxy", "target: store", "write proxy or frontend"},
+		"unknown store":     {"target: proxy", "target: proxy\nstore: cassandra", "write memory, embedded or postgres"},
 		"no description":    {"description: It never persists.", "", "a description are needed"},
 		"no cases":          {"cases: [es/proxy/replay]", "", "either cases or proven_by"},
 		"cases and proof":   {"target: proxy", "target: proxy\nproven_by: another test", "and not both"},
@@ -191,7 +192,7 @@ func TestCheckRequirements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{"ES-20": "", "ES-999": "unknown", "OPS-11": "no MUST", "ES-10": "binds the frontend"} {
+	for id, want := range map[string]string{"ES-20": "", "ES-999": "unknown", "DISC-32": "", "OPS-18": "no MUST or SHOULD", "ES-10": "binds the frontend"} {
 		err := checkRequirements([]Mutant{{ID: "m", Target: Proxy, Requirement: id}}, catalogue)
 		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrMutant) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", id, err, want)

@@ -26,7 +26,7 @@ func processCases() []suite.Case {
 			Kind: suite.Frontend, Needs: []string{suite.NeedFrontendProcess}, Run: reportIsLogged,
 		},
 		{
-			ID: "ops/frontend/graceful-stop", Title: "on SIGTERM a call in flight is still answered, and then the process ends",
+			ID: "ops/frontend/graceful-stop", Title: "on SIGTERM new calls are refused, one in flight is still answered, however long it takes, and then the process ends",
 			Requirements: requires("OPS-11"), Kind: suite.Frontend, Needs: []string{suite.NeedFrontendProcess, suite.Action, actModel},
 			OwnTarget: true, Timeout: time.Minute, Run: gracefulStop,
 		},
@@ -55,6 +55,15 @@ func reportIsLogged(ctx context.Context, t *suite.T) {
 	}
 }
 
+const (
+	// refusalBound is how long after the signal a frontend may still accept calls: it learns of the signal in its own time.
+	refusalBound = 10 * time.Second
+	// answerBound is how long a call may take that is not refused: one that is never answered was not accepted either.
+	answerBound = 2 * time.Second
+	// inFlight is how long a call stays in flight after the first one was refused: a frontend that ends with it unanswered shows it.
+	inFlight = time.Second
+)
+
 func gracefulStop(ctx context.Context, t *suite.T) {
 	frontend := t.Frontend()
 	if err := frontend.Start(ctx); err != nil {
@@ -69,6 +78,15 @@ func gracefulStop(ctx context.Context, t *suite.T) {
 	if err := frontend.Signal(); err != nil {
 		t.KitFault(err)
 	}
+	refusesNewCalls(ctx, t, p)
+	select {
+	case <-exited:
+		t.Fail(suite.Failure{
+			Expected: "the process to go on until its call in flight is answered", Got: "its end",
+			Remedy: "on SIGTERM, stop accepting calls, wait for those in flight, and end",
+		})
+	case <-time.After(inFlight):
+	}
 	a.request(group(actReply("last")))
 	a.halfClose()
 	a.expect("OPS-11", actReplied("last"))
@@ -81,4 +99,22 @@ func gracefulStop(ctx context.Context, t *suite.T) {
 			Remedy: "on SIGTERM, stop accepting calls, wait for those in flight, and end",
 		})
 	}
+}
+
+// refusesNewCalls waits until a new call is not answered any more, on the connection that there is or on another.
+func refusesNewCalls(ctx context.Context, t *suite.T, p *mockproxy.Proxy) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); time.Since(began) < refusalBound; <-ticker.C {
+		limited, cancel := context.WithTimeout(ctx, answerBound)
+		_, err := p.HandleUnary(limited, actCommand(actModel, "ProcessUnary", actRequest(group(actReply("new")))))
+		cancel()
+		if err != nil {
+			return
+		}
+	}
+	t.Fail(suite.Failure{
+		Expected: fmt.Sprintf("new calls to be refused within %s of the signal", refusalBound), Got: "calls that are answered",
+		Remedy: "on SIGTERM, stop listening, tell connected proxies to go away (GOAWAY), and accept no further call",
+	})
 }

@@ -261,18 +261,26 @@ func actionEndCases() []suite.Case {
 		)
 		if f.manyIn {
 			cases = append(cases, actionCase("function-ends-first/"+f.id,
-				"the client's call ends when the user function ends its own, though the client has not half-closed",
+				"the client's call ends when the user function ends its own, though the client has not half-closed, and nothing more is sent",
 				slices.Concat(requires("ACT-09"), only(f.manyOut, "ACT-08")), func(s *scene) {
 					s.claims(model.ActionService, f.name)
-					c := s.begun(f, "")
-					h := s.handles("ACT-09", model.ActionService, f.name, f)
-					h.begins("ACT-09", f, "", nil)
-					c.says("one")
-					h.gets("ACT-09", "one")
-					h.replies("enough")
-					h.Complete()
-					c.gets("ACT-09", "enough")
-					c.completes("ACT-09")
+					for _, messages := range [][]string{{}, {"one"}, {"one", "two", "three"}} {
+						c := s.begun(f, "")
+						h := s.handles("ACT-09", model.ActionService, f.name, f)
+						h.begins("ACT-09", f, "", nil)
+						for _, text := range messages {
+							c.says(text)
+						}
+						if len(messages) > 0 {
+							h.gets("ACT-09", messages[0]) // the others are not taken any more
+						}
+						h.replies("enough")
+						h.Complete()
+						c.gets("ACT-09", "enough")
+						c.completes("ACT-09")
+						s.roundTrips(5)
+						s.unmade("ACT-09", model.ActionService, f.name, "the user function has ended the one that there was")
+					}
 				}))
 		}
 	}

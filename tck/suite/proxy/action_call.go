@@ -165,11 +165,14 @@ func (s *scene) two(requirement, id string) *handling {
 }
 
 // untwo requires that no other call of ActionTwo has come; why says what has not ended yet.
-func (s *scene) untwo(requirement, why string) {
+func (s *scene) untwo(requirement, why string) { s.unmade(requirement, model.ActionTwo, "Call", why) }
+
+// unmade requires that no further call of this command has come; why says why there is no reason for one.
+func (s *scene) unmade(requirement, service, command, why string) {
 	now, cancel := context.WithCancel(s.ctx)
 	cancel()
-	if _, err := s.function.Action(now, mockfunction.Claim{Service: model.ActionTwo, ID: "Call"}); err == nil {
-		s.t.Fail(suite.Failure{Requirement: requirement, Expected: "no further call of " + model.ActionTwo + ": " + why, Got: "a call"})
+	if _, err := s.function.Action(now, mockfunction.Claim{Service: service, ID: command}); err == nil {
+		s.t.Fail(suite.Failure{Requirement: requirement, Expected: "no further call of " + service + ": " + why, Got: "a call"})
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 const discoverMethod = "/cloudstate.EntityDiscovery/discover"
 
 func discoveryCases() []suite.Case {
-	return slices.Concat(handshakeCases(), refusedAnswerCases(), rediscoveryCases(), permutationCases())
+	return slices.Concat(handshakeCases(), keptCases(), refusedAnswerCases(), rediscoveryCases(), permutationCases())
 }
 
 // discoveryCase makes a case with a proxy of its own; run starts it.
@@ -70,15 +70,15 @@ func (s *scene) unready(requirement string) {
 	s.becomes("OPS-02", false)
 	_, err := s.client.Unary(s.ctx, "/"+eventSourced.model+"/Process", eventSourced.request(s.t.ID("unready"), ""), eventSourced.response(""), nil)
 	s.t.Status(err, codes.Unavailable, "", suite.Failure{Requirement: requirement})
-	s.alive()
+	s.alive("DISC-21")
 }
 
 // alive requires that the proxy's process has not ended.
-func (s *scene) alive() {
+func (s *scene) alive(requirement string) {
 	select {
 	case <-s.t.Proxy().Exited():
 		s.t.Fail(suite.Failure{
-			Requirement: "DISC-21", Expected: "the proxy to stay alive and ask again",
+			Requirement: requirement, Expected: "the proxy to stay alive",
 			Got: "its process ended; it last said: " + strings.Join(s.t.Proxy().Logs(5), " | "),
 		})
 	default:
@@ -220,15 +220,6 @@ func handshakeCases() []suite.Case {
 	}
 }
 
-// undiscovered requires that discover has not been called again so far.
-func (s *scene) undiscovered(why string) {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := s.function.NextDiscovery(now); err == nil {
-		s.t.Fail(suite.Failure{Requirement: "DISC-25", Expected: "no further discover call: " + why, Got: "a further one"})
-	}
-}
-
 // refusedAnswerCases are about answers that a proxy must refuse, or does not get.
 func refusedAnswerCases() []suite.Case {
 	es := []string{suite.EventSourced}
@@ -236,58 +227,7 @@ func refusedAnswerCases() []suite.Case {
 		return modelSpecWith(model.Spec(), func(spec *cloudstate.EntitySpec) { spec.Entities = nil })
 	}
 	return []suite.Case{
-		discoveryCase("unreachable", "a proxy whose user function is not there, or fails discover, goes on trying and serves once it has an answer", es,
-			requires("DISC-22", "DISC-23", "OPS-02", "SERV-36", "OPS-15"), func(ctx context.Context, t *suite.T) {
-				s := newScene(ctx, t, nil)
-				s.launched(hasty...)
-				s.unready("SERV-36")
-				refusals := []codes.Code{codes.Unavailable, codes.Internal, codes.Unimplemented, codes.InvalidArgument, codes.Unknown}
-				config := suite.ModelFunction()
-				tries, answer := make(chan struct{}), make(chan struct{})
-				n := 0
-				config.Discover = func(ctx context.Context, _ *cloudstate.ProxyInfo) (*cloudstate.EntitySpec, error) {
-					// One try at a time: the next one follows the answer to this one.
-					if n < len(refusals) {
-						n++
-						for _, step := range []chan struct{}{tries, answer} {
-							select {
-							case step <- struct{}{}:
-							case <-ctx.Done():
-							case <-s.ctx.Done():
-							}
-						}
-						return nil, status.Error(refusals[n-1], "not yet")
-					}
-					return model.Spec(), nil
-				}
-				s.function = t.Serve(config)
-				for n := range refusals {
-					select {
-					case <-tries:
-						s.alive()
-						if n == 0 {
-							// Now the proxy is certainly up, and whoever is let in hears from it that nothing is served.
-							s.client = s.connect()
-							s.unready("SERV-36")
-						}
-						select {
-						case <-answer:
-						case <-s.ctx.Done():
-						}
-					case <-s.ctx.Done():
-						t.Fail(suite.Failure{Requirement: "DISC-22", Expected: "discover to be called again after it failed", Got: "no further call"})
-					}
-				}
-				s.ready("DISC-22", "discover succeeds now")
-				for _, m := range t.Trace().Messages() {
-					if m.From == trace.Frontend && m.Method == discoverMethod && m.Kind == trace.Data {
-						break // the answer that is accepted
-					}
-					t.Require(m.To != trace.Frontend || strings.HasPrefix(m.Method, "/cloudstate.EntityDiscovery/"), suite.Failure{
-						Requirement: "DISC-23", Expected: "no command before an answer was accepted", Got: m.String(),
-					})
-				}
-			}),
+		unreachableCase(),
 		discoveryCase("refused-then-served", "after a refused answer the proxy is alive and not ready, asks again within 15 s, and serves an answer that it can serve", es,
 			requires("DISC-21", "DISC-50", "DISC-19", "DISC-12"), func(ctx context.Context, t *suite.T) {
 				config := suite.ModelFunction()

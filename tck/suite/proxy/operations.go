@@ -257,6 +257,7 @@ func (s *scene) probe(requirement, path string, want int) {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
+			s.alive(requirement) // a process that has ended will not answer
 			return false, err.Error()
 		}
 		defer response.Body.Close()

@@ -106,7 +106,7 @@ func servingCallCases() []suite.Case {
 		servingCase("http2", "gRPC is served over cleartext HTTP/2 with prior knowledge, for both content types", acts, requires("SERV-02", "SERV-03"),
 			func(s *scene) {
 				for _, contentType := range []string{"application/grpc", "application/grpc+proto"} {
-					s.http("SERV-03", exchange{method: unary.method(), contentType: contentType, message: encode(step("here"))}).
+					s.http("SERV-02", exchange{method: unary.method(), contentType: contentType, message: encode(step("here"))}).
 						replies(s, "SERV-03", encode(said("here")))
 				}
 			}),
