@@ -3,11 +3,11 @@ package fuzz
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -66,6 +66,20 @@ var bugs = map[string]func(*cloudstate.Command, *protocol.EventSourcedReply) *pr
 	},
 }
 
+// modelWith is the TCK's model, whose event sourced entities treat commands in this way.
+func modelWith(command func(*cloudstate.Command, *protocol.EventSourcedReply) *protocol.EventSourcedReply) *mockfunction.Function {
+	return mockfunction.New(mockfunction.Config{
+		Spec: model.Spec(), ValueEntity: model.ValueEntity, Action: model.Action,
+		EventSourced: func(init *protocol.EventSourcedInit) mockfunction.EventSourcedInstance {
+			instance := (model.EventSourced{}).New(init)
+			if instance == nil {
+				return nil
+			}
+			return bug{instance, command}
+		},
+	})
+}
+
 // asTarget returns what the test binary does in place of testing when it is started as a frontend; nil when it is not.
 func asTarget() func() {
 	command := bugs[os.Getenv(bugVariable)]
@@ -73,16 +87,7 @@ func asTarget() func() {
 		return nil
 	}
 	return func() {
-		function := mockfunction.New(mockfunction.Config{
-			Spec: model.Spec(), ValueEntity: model.ValueEntity, Action: model.Action,
-			EventSourced: func(init *protocol.EventSourcedInit) mockfunction.EventSourcedInstance {
-				instance := (model.EventSourced{}).New(init)
-				if instance == nil {
-					return nil
-				}
-				return bug{instance, command}
-			},
-		})
+		function := modelWith(command)
 		if err := function.Start("127.0.0.1:" + os.Getenv("PORT")); err != nil {
 			panic(err)
 		}
@@ -188,15 +193,30 @@ func TestNoTarget(t *testing.T) {
 	}
 }
 
-// A run that is stopped ends, without a failure.
+// A run that is stopped in the middle ends, without a failure.
 func TestStops(t *testing.T) {
 	t.Parallel()
-	ctx, stop := context.WithTimeoutCause(t.Context(), 2*time.Second, fmt.Errorf("enough"))
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	var commands atomic.Int64
+	function := modelWith(func(_ *cloudstate.Command, right *protocol.EventSourcedReply) *protocol.EventSourcedReply {
+		if commands.Add(1) == 100 {
+			stop()
+		}
+		return right
+	})
+	if err := function.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer function.Kill()
 	config := frontendWith(t, "none")
+	var err error
+	if config.Target, err = target.Parse(target.Frontend, "addr:"+function.Addr()); err != nil {
+		t.Fatal(err)
+	}
 	config.Conversations = 1 << 40
 	report, err := Run(ctx, config)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) || len(report.Failures) > 0 {
-		t.Errorf("%+v, %v", report.Failures, err)
+	if err != nil || len(report.Failures) > 0 || report.Conversations == 0 {
+		t.Errorf("%d conversations, failures %+v, %v", report.Conversations, report.Failures, err)
 	}
 }
