@@ -44,8 +44,8 @@ serve() {
   return 1
 }
 
-# awaits WORD: a shell command that waits until the database has said so.
-awaits() { echo "until [ \"\$(tail -n 1 '$said')\" = $1 ]; do sleep 0.05; done"; }
+# told SIGNAL WORD: a shell command that tells the database, and waits until it has said that it did so. It fails when there is no database any more.
+told() { echo "kill -$1 $server && until [ \"\$(tail -n 1 '$said')\" = $2 ]; do kill -0 $server && sleep 0.05 || exit; done"; }
 
 failed=0
 for store in "${stores[@]}"; do
@@ -73,7 +73,7 @@ for store in "${stores[@]}"; do
     ;;
   esac
   if [ -n "$server" ]; then
-    flags+=(--few-namespaces --store-away "kill -USR1 $server; $(awaits away)" --store-back "kill -USR2 $server; $(awaits back)")
+    flags+=(--few-namespaces --store-away "$(told USR1 away)" --store-back "$(told USR2 back)")
   fi
   start=$SECONDS
   status=0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command and says how long it took: timed.sh NAME COMMAND...
-# CI gives `make test` 90 minutes on 2 cores; these lines show who spends them.
+# These lines show which step of `make test` spends the time.
 set -euo pipefail
 name="$1"
 shift

@@ -146,10 +146,13 @@ var streamFaults = []string{
 	"Unexpected Value entity reply", "Unexpected Value entity failure", "Unexpected Value entity termination", "Value entity terminated",
 }
 
-// step makes one call on an entity, once more when its command met a stream that the step before has left to fail (ES-40, ES-41).
+// failingStream bounds how many calls may meet a stream that was left to fail: each takes one that ends, and few are open at a time.
+const failingStream = 20
+
+// step makes one call on an entity, again when its command met a stream that the step before has left to fail (ES-40, ES-41).
 // It returns what became of the stream.
 func (p *proxySide) step(ctx context.Context, run *entityRun, method string, newCall func() *entityCall, before fate, must bool) (fate, error) {
-	for {
+	for again := 0; ; again++ {
 		call := newCall()
 		reached, got, err := p.once(ctx, run, method, call)
 		if failure := run.fail(); failure != nil {
@@ -165,8 +168,8 @@ func (p *proxySide) step(ctx context.Context, run *entityRun, method string, new
 			return call.fate, call.outcome.check(got, err)
 		case st.Code() == codes.DeadlineExceeded:
 			return alive, broken("LIM-22", "the client got no outcome within the bound")
-		case before == unclear && slices.Contains(streamFaults, st.Message()):
-			continue // each of these takes a stream that ends, so that there is an end of them
+		case before == unclear && again < failingStream && slices.Contains(streamFaults, st.Message()):
+			continue
 		case must:
 			return alive, broken("SERV-19", "the command did not reach the user function; the client got %s %s", st.Code(), st.Message())
 		}

@@ -66,7 +66,7 @@ func (r *runner) storage(ctx context.Context, store string) (place storage, rele
 		return storage{}, nil, err
 	}
 	does := func(signal, outcome string) string {
-		return fmt.Sprintf("kill -%s %d; until [ \"$(tail -n 1 '%s')\" = %s ]; do sleep 0.05; done", signal, cmd.Process.Pid, said.Name(), outcome)
+		return fmt.Sprintf("kill -%s %[2]d && until [ \"$(tail -n 1 '%[3]s')\" = %[4]s ]; do kill -0 %[2]d && sleep 0.05 || exit; done", signal, cmd.Process.Pid, said.Name(), outcome)
 	}
 	return storage{
 		name:  store,

@@ -34,7 +34,7 @@ type Options[K comparable, T any] struct {
 
 	// Running is how many groups may be under way at once; 0: 1. With few, they fill.
 	Running int
-	// RunningFull is how many may be under way at once while so many items wait as a group holds: to wait longer would not
+	// RunningFull is how many may be under way at once while as much waits as a group holds: to wait longer would not
 	// make that group larger. At least Running; 0: Running.
 	RunningFull int
 	// Patience is how long a group counts as under way: one that takes longer holds up no others but those of its keys.
@@ -59,6 +59,7 @@ type Queue[K comparable, T any] struct {
 	running int
 	busy    map[K]struct{} // keys of items under way
 	waiting list.List      // of *entry[K, T], in the order they came
+	bytes   int            // the sum of their sizes
 	idle    sync.WaitGroup // counts calls of Do past the gate
 }
 
@@ -131,6 +132,7 @@ func (q *Queue[K, T]) add(e *entry[K, T]) error {
 	}
 	q.idle.Add(1)
 	e.at = q.waiting.PushBack(e)
+	q.bytes += e.size
 	q.share()
 	return nil
 }
@@ -142,9 +144,15 @@ func (q *Queue[K, T]) withdraw(e *entry[K, T]) bool {
 	if e.at == nil {
 		return false
 	}
-	q.waiting.Remove(e.at)
-	e.at = nil
+	q.remove(e)
 	return true
+}
+
+// remove takes e off the queue. The lock must be held.
+func (q *Queue[K, T]) remove(e *entry[K, T]) {
+	q.waiting.Remove(e.at)
+	q.bytes -= e.size
+	e.at = nil
 }
 
 // next takes the next group off the queue and marks its keys busy; nil if nothing that
@@ -156,7 +164,6 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 		if !ok {
 			panic("group: the list holds what add did not put there") //nolint:forbidigo // invariant: add is the only one that puts
 		}
-		here := at
 		at = at.Next()
 		if q.o.Key != nil {
 			if _, busy := q.busy[e.key]; busy {
@@ -167,8 +174,7 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 			break // it is first in the next group: smaller ones must not pass it by for ever
 		}
 		bytes += e.size
-		q.waiting.Remove(here)
-		e.at = nil
+		q.remove(e)
 		if q.o.Key != nil {
 			q.busy[e.key] = struct{}{}
 		}
@@ -179,7 +185,7 @@ func (q *Queue[K, T]) next() (group []*entry[K, T]) {
 
 // share starts groups as long as any may start. The lock must be held.
 func (q *Queue[K, T]) share() {
-	for q.running < q.o.Running || q.running < q.o.RunningFull && q.waiting.Len() >= q.o.MaxItems {
+	for q.running < q.o.Running || q.running < q.o.RunningFull && (q.waiting.Len() >= q.o.MaxItems || q.bytes >= q.o.MaxBytes) {
 		group := q.next()
 		if group == nil {
 			return

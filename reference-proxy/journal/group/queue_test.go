@@ -251,6 +251,27 @@ func TestFullGroupsDoNotWait(t *testing.T) {
 	})
 }
 
+// TestFullOfBytes: what waits may fill a group by its size, too; what was taken back does not.
+func TestFullOfBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(group.Options[byte, item]{Running: 1, RunningFull: 2, MaxBytes: 6, Size: func(i item) int { return len(i) }})
+		s.do(t.Context(), "a", "b23")
+		s.begun(t, "a")
+		s.none(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		s.do(ctx, "c2")
+		cancel()
+		synctest.Wait()
+		s.do(t.Context(), "d2")
+		s.none(t)
+		s.do(t.Context(), "e")
+		s.begun(t, "b23", "d2", "e")
+		for range 2 {
+			s.release <- nil
+		}
+	})
+}
+
 func TestBoundsOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(group.Options[byte, item]{

@@ -70,7 +70,7 @@ func unreachableCase() suite.Case {
 			s.refuses(tries, &refusing, codes.Unimplemented, codes.Unavailable, codes.Internal)
 			s.ready("DISC-22", "discover succeeds again")
 		})
-	c.Timeout = 2 * longTimeout
+	c.Timeout = 4 * longTimeout
 	return c
 }
 
