@@ -119,6 +119,9 @@ func (f *Function) Start(addr string) error {
 		grpc.MaxSendMsgSize(1 << 30),
 		grpc.UnknownServiceHandler(f.handle),
 		grpc.WaitForHandlers(true),
+		// Windows that do not grow: a stream that is not read holds its sender back, however fast it was before (ES-49, LIM-05).
+		grpc.InitialWindowSize(64 << 10),
+		grpc.InitialConnWindowSize(1 << 20),
 		grpc.StatsHandler(&f.connections),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: f.cfg.MaxConnectionAge, MaxConnectionIdle: f.cfg.MaxConnectionIdle}),
 	}

@@ -30,7 +30,7 @@ func unreachableCase() suite.Case {
 		[]string{suite.EventSourced}, requires("DISC-22", "DISC-23", "DISC-50", "OPS-02", "SERV-36", "OPS-15"), func(ctx context.Context, t *suite.T) {
 			s := newScene(ctx, t, nil)
 			s.launched(hasty...)
-			s.unready("SERV-36")
+			s.within(tryBound, func() { s.unready("SERV-36") })
 			s.meetsStrangers()
 			var refusing atomic.Bool
 			refusing.Store(true)
@@ -65,7 +65,7 @@ func unreachableCase() suite.Case {
 			}
 			refusing.Store(true)
 			s.function.Kill()
-			s.becomes("OPS-02", false)
+			s.within(tryBound, func() { s.becomes("OPS-02", false) })
 			s.comesBack()
 			s.refuses(tries, &refusing, codes.Unimplemented, codes.Unavailable, codes.Internal)
 			s.ready("DISC-22", "discover succeeds again")
@@ -104,7 +104,7 @@ func (s *scene) refuses(tries <-chan chan error, refusing *atomic.Bool, refusals
 			if n == 0 {
 				// Now the proxy is certainly up, and whoever is let in hears from it that nothing is served.
 				s.client = s.connect()
-				s.unready("SERV-36")
+				s.within(tryBound, func() { s.unready("SERV-36") })
 			}
 			refusing.Store(n+1 < len(refusals))
 			answer <- status.Error(code, "not yet")
