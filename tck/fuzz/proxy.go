@@ -146,8 +146,8 @@ var streamFaults = []string{
 	"Unexpected Value entity reply", "Unexpected Value entity failure", "Unexpected Value entity termination", "Value entity terminated",
 }
 
-// failingStream bounds how many calls may meet a stream that was left to fail: each takes one that ends, and few are open at a time.
-const failingStream = 20
+// mostFailed bounds how many calls in a row may meet a stream that was left to fail: each takes one that ends, and few are open at a time.
+const mostFailed = 20
 
 // step makes one call on an entity, again when its command met a stream that the step before has left to fail (ES-40, ES-41).
 // It returns what became of the stream.
@@ -168,7 +168,7 @@ func (p *proxySide) step(ctx context.Context, run *entityRun, method string, new
 			return call.fate, call.outcome.check(got, err)
 		case st.Code() == codes.DeadlineExceeded:
 			return alive, broken("LIM-22", "the client got no outcome within the bound")
-		case before == unclear && again < failingStream && slices.Contains(streamFaults, st.Message()):
+		case before == unclear && again < mostFailed && slices.Contains(streamFaults, st.Message()):
 			continue
 		case must:
 			return alive, broken("SERV-19", "the command did not reach the user function; the client got %s %s", st.Code(), st.Message())

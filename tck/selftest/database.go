@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,8 @@ func (r *runner) storage(ctx context.Context, store string) (place storage, rele
 	defer func() { _ = said.Close() }() // the server has its own
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, r.server, "postgres")
-	cmd.Stdout = said
+	var complaints bytes.Buffer // to be read when it has ended
+	cmd.Stdout, cmd.Stderr = said, &complaints
 	// Its way of ending is orderly: it takes the database with it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = serverPatience
@@ -63,7 +65,7 @@ func (r *runner) storage(ctx context.Context, store string) (place storage, rele
 	url, err := firstLine(ctx, said.Name(), ended)
 	if err != nil {
 		release()
-		return storage{}, nil, err
+		return storage{}, nil, fmt.Errorf("%w\n%s", err, complaints.Bytes())
 	}
 	does := func(signal, outcome string) string {
 		return fmt.Sprintf("kill -%s %[2]d && until [ \"$(tail -n 1 '%[3]s')\" = %[4]s ]; do kill -0 %[2]d && sleep 0.05 || exit; done", signal, cmd.Process.Pid, said.Name(), outcome)

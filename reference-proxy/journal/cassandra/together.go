@@ -13,16 +13,16 @@ import (
 )
 
 // Small statements of different entities that come at the same time go to the server in one unlogged batch: one message and one wait
-// for many rows, each still a mutation of its own. On two processors that node and proxy share, appends at 256 callers went from 0.6 of
-// bare inserts to 1.0 (make bench).
+// for many rows, each still a mutation of its own. `make bench` holds it against bare inserts;
+// ARCHITECTURE.md has figures.
 //
 // A batch is all in the coordinator's hands, so it is kept below what Cassandra warns of (10 partitions, 5 KiB), and one that is not
 // acknowledged says nothing about a single row in it: each is then tried alone.
 const (
 	togetherRows  = 10
 	togetherBytes = 4 << 10
-	// partialAtOnce is how many such batches may be under way whatever they hold, and fullAtOnce while a full one waits: a batch costs
-	// node and proxy nearly as much with one row as with ten, so the few that may be small leave the others time to fill.
+	// partialAtOnce is how many such batches may be under way whatever they hold, and fullAtOnce while a full one waits: a batch is
+	// one message and one wait with one row as with ten, so the few that may be small leave the others time to fill.
 	partialAtOnce = 3
 	fullAtOnce    = 16
 	// patience is after what time a batch, or a confirming read, at a slow node does not hold up the next.

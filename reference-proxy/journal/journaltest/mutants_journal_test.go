@@ -124,48 +124,12 @@ var journalMutants = map[string]mutant{
 		}}
 	}},
 	"goes back to an older snapshot": {caught: "Snapshots", spoil: func(s journal.Store) journal.Store {
-		var mu sync.Mutex
-		newest := map[journal.EntityID]journal.Snapshot{}
-		return &hooks{
-			Store: s,
-			save: func(ctx context.Context, f journal.Fence, id journal.EntityID, snap journal.Snapshot) error {
-				err := s.SaveSnapshot(ctx, f, id, snap)
-				if err == nil {
-					mu.Lock()
-					defer mu.Unlock()
-					newest[id] = journal.Snapshot{Seq: snap.Seq, Payload: slices.Clone(snap.Payload)}
-				}
-				return err
-			},
-			latest: func(_ context.Context, id journal.EntityID) (journal.Snapshot, bool, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				snap, found := newest[id]
-				return snap, found, nil
-			},
-		}
+		return lastSaved(s, func(snap journal.Snapshot) journal.Snapshot {
+			return journal.Snapshot{Seq: snap.Seq, Payload: slices.Clone(snap.Payload)}
+		})
 	}},
 	"keeps payloads by reference": {caught: "Payloads are not shared", spoil: func(s journal.Store) journal.Store {
-		var mu sync.Mutex
-		given := map[journal.EntityID]journal.Snapshot{}
-		return &hooks{
-			Store: s,
-			save: func(ctx context.Context, f journal.Fence, id journal.EntityID, snap journal.Snapshot) error {
-				err := s.SaveSnapshot(ctx, f, id, snap)
-				if err == nil {
-					mu.Lock()
-					defer mu.Unlock()
-					given[id] = snap
-				}
-				return err
-			},
-			latest: func(_ context.Context, id journal.EntityID) (journal.Snapshot, bool, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				snap, found := given[id]
-				return snap, found, nil
-			},
-		}
+		return lastSaved(s, func(snap journal.Snapshot) journal.Snapshot { return snap })
 	}},
 	"adopts whatever is expected": {caught: "Adopt", spoil: func(s journal.Store) journal.Store {
 		return &hooks{Store: s, adopt: func(ctx context.Context, f journal.Fence, id journal.EntityID, expected uint64) error {
@@ -193,4 +157,28 @@ var journalMutants = map[string]mutant{
 			return s.Begin(ctx, f, id, through+1)
 		}}
 	}},
+}
+
+// lastSaved has s answer with the snapshot that was saved last, whichever is newest, as kept.
+func lastSaved(s journal.Store, kept func(journal.Snapshot) journal.Snapshot) journal.Store {
+	var mu sync.Mutex
+	saved := map[journal.EntityID]journal.Snapshot{}
+	return &hooks{
+		Store: s,
+		save: func(ctx context.Context, f journal.Fence, id journal.EntityID, snap journal.Snapshot) error {
+			err := s.SaveSnapshot(ctx, f, id, snap)
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				saved[id] = kept(snap)
+			}
+			return err
+		},
+		latest: func(_ context.Context, id journal.EntityID) (journal.Snapshot, bool, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			snap, found := saved[id]
+			return snap, found, nil
+		},
+	}
 }
