@@ -30,6 +30,8 @@ type Summary struct {
 	Noisy     int `json:"noisy"`
 	Broken    int `json:"broken"`
 	Elsewhere int `json:"elsewhere"`
+	// Again is how many of Killed were so only when they were judged again, alone.
+	Again int `json:"again"`
 	// KillRate is Killed of those that cases can catch (Total less Elsewhere), from 0 to 1.
 	KillRate float64 `json:"kill_rate"`
 	// Proven says that the TCK bites: all killed, the controls passed, and there are mutants for enough of the MUSTs.
@@ -59,6 +61,8 @@ type Result struct {
 	// Sample are the other cases that it was judged by.
 	Sample []string `json:"sample"`
 	Detail string   `json:"detail,omitempty"`
+	// AtFirst is what it came to beside others, if that was not enough and it was judged again, alone: the rest is from then.
+	AtFirst string `json:"at_first,omitempty"`
 	// BuildMS and JudgeMS are milliseconds.
 	BuildMS int64 `json:"build_ms"`
 	JudgeMS int64 `json:"judge_ms"`
@@ -70,6 +74,9 @@ func (r *Report) summarize() {
 		switch m.Status {
 		case Killed:
 			s.Killed++
+			if m.AtFirst != "" {
+				s.Again++
+			}
 		case Survived:
 			s.Survived++
 		case Noisy:
@@ -122,13 +129,16 @@ func (r *Report) Print(w io.Writer) {
 		if m.Status != Killed && m.Status != Elsewhere {
 			fmt.Fprintf(w, "\n%s %s (%s): %s\n  %s\n", m.Status, m.ID, m.Requirement, m.Description, m.Detail)
 		}
+		if m.AtFirst != "" {
+			fmt.Fprintf(w, "\n%s was judged again, alone: %s; beside others it had\n  %s\n", m.ID, m.Status, m.AtFirst)
+		}
 	}
 	if r.Coverage != nil {
 		r.Coverage.print(w)
 	}
 	s := r.Summary
-	fmt.Fprintf(w, "\n%d of %d mutants killed (%.0f %%), %d survived, %d noisy, %d broken, %d caught elsewhere, in %.0f s\n",
-		s.Killed, s.Total-s.Elsewhere, 100*s.KillRate, s.Survived, s.Noisy, s.Broken, s.Elsewhere, float64(r.DurationMS)/1000)
+	fmt.Fprintf(w, "\n%d of %d mutants killed (%.0f %%), %d survived, %d noisy, %d broken, %d caught elsewhere, %d only when judged again, in %.0f s\n",
+		s.Killed, s.Total-s.Elsewhere, 100*s.KillRate, s.Survived, s.Noisy, s.Broken, s.Elsewhere, s.Again, float64(r.DurationMS)/1000)
 }
 
 // Write puts the report as report.json into dir.

@@ -97,12 +97,35 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		workers.Go(func() error { report.Mutants[i] = r.judge(ctx, m); return nil })
 	}
 	_ = workers.Wait() // what goes wrong is in the results
+	again(report.Mutants, func(i int) Result { return r.judge(ctx, mutants[i]) })
 	report.DurationMS = time.Since(began).Milliseconds()
 	if len(cfg.Only) == 0 {
 		report.Coverage = cover(catalogue, r.cases, exempt, report.Mutants, cfg.AtLeast)
 	}
 	report.summarize()
 	return report, ctx.Err()
+}
+
+// mostAgain is how many mutants may be judged twice: when more are not caught it is not by chance.
+const mostAgain = 5
+
+// again judges alone what was not caught beside others. That a machine was too busy for a case says nothing against the case; that it was
+// needed is in the results.
+func again(results []Result, judge func(i int) Result) {
+	var missed []int
+	for i := range results {
+		if s := results[i].Status; s != Killed && s != Elsewhere {
+			missed = append(missed, i)
+		}
+	}
+	if len(missed) > mostAgain {
+		return
+	}
+	for _, i := range missed {
+		first := results[i]
+		results[i] = judge(i)
+		results[i].AtFirst = fmt.Sprintf("%s: %s", first.Status, first.Detail)
+	}
 }
 
 // chosen returns the mutants with the ids, all when none is given.
