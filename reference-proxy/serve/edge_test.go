@@ -42,7 +42,7 @@ func serveEdge(t *testing.T) (*Edge, *grpc.ClientConn) {
 	}
 	t.Cleanup(func() {
 		_ = conn.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if !e.stopping.Load() {
 			if err := e.Stop(ctx); err != nil {
@@ -165,7 +165,7 @@ func TestHealthFollowsTheFunction(t *testing.T) {
 		t.Error("the new answer's services are not the ones that serve")
 	}
 	// The end: Watch says so and does not hold the stop up.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := e.Stop(ctx); err != nil {
 		t.Fatal(err)

@@ -96,7 +96,7 @@ func (p *Pool) place(l *link) {
 	}
 	if !p.resolving {
 		p.resolving = true
-		p.after(settleTime, func() {
+		p.after(p.settle, func() {
 			p.resolving = false
 			p.resolve()
 		})
@@ -109,7 +109,7 @@ func (p *Pool) alive(member *link) bool {
 	if certain {
 		return !ended
 	}
-	return time.Since(p.brokenAt) >= settleTime
+	return time.Since(p.brokenAt) >= p.settle
 }
 
 // connected are the connections that new streams can be opened on, now or once the gate opens.

@@ -69,6 +69,7 @@ func TestNothingReachesANewUserFunctionOnceAnEndWasNoticed(t *testing.T) {
 	p := newPool(t, r.addr(), nil)
 	way := newLate(t, p)
 	way.opaque = true
+	p.settle = time.Hour // whatever the machine does meanwhile, the other ends are not noticed before they are released
 	ask(t, p)
 	streams := openAll(t, p, 1)
 	way.held.Store(true)
@@ -91,7 +92,7 @@ func TestPartOfTheConnectionsBreaks(t *testing.T) {
 	for name, opaque := range map[string]bool{"the kernel tells": false, "the kernel cannot be asked": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newStrict(t, unlimited, false)
-			p := newPool(t, s.listener.Addr(), func(c *Config) { c.ReadyWait = bound })
+			p := newPool(t, s.listener.Addr(), nil)
 			newLate(t, p).opaque = opaque
 			shortCalls(t, p)
 			openAll(t, p, 2)
@@ -107,13 +108,13 @@ func TestPartOfTheConnectionsBreaks(t *testing.T) {
 // Whatever Admit is called for, it opens the gate for nobody but the user function that answered last.
 func TestAdmitIsForTheOneThatAnswered(t *testing.T) {
 	r := restartable(t)
-	p := newPool(t, r.addr(), func(c *Config) { c.ReadyWait = 100 * time.Millisecond })
+	p := newPool(t, r.addr(), nil)
 	ask(t, p)
 	r.restart()
 	lossAnnounced(t, p)
 	p.Admit()           // the first one's answer
 	lossAnnounced(t, p) // so the owner asks again
-	if _, err := p.EntityStream(within(t), method); !errors.Is(err, ErrUnavailable) {
+	if _, err := p.EntityStream(briefly(t), method); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a stream to the second one: %v, want ErrUnavailable", err)
 	}
 	_, err := p.Discover(within(t), &cloudstate.ProxyInfo{})
@@ -121,7 +122,7 @@ func TestAdmitIsForTheOneThatAnswered(t *testing.T) {
 	r.restart()
 	lossAnnounced(t, p)
 	p.Admit() // the second one's
-	if _, err := p.EntityStream(within(t), method); !errors.Is(err, ErrUnavailable) {
+	if _, err := p.EntityStream(briefly(t), method); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a stream to the third one: %v, want ErrUnavailable", err)
 	}
 	r.wantNothingEarly(t)

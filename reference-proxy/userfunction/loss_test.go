@@ -1,7 +1,6 @@
 package userfunction
 
 import (
-	"context"
 	"errors"
 	"io"
 	"runtime"
@@ -82,7 +81,7 @@ func TestCloseWithoutAWordIsALossWhenNotIdleForLong(t *testing.T) {
 func TestKilledAndRestarted(t *testing.T) {
 	l := listen(t, "")
 	server := echo(t, l)
-	p := newPool(t, l.Addr(), func(c *Config) { c.ReadyWait = bound })
+	p := newPool(t, l.Addr(), nil)
 	for range 3 {
 		streams := openAll(t, p, 20)
 		shortCalls(t, p)
@@ -97,12 +96,11 @@ func TestKilledAndRestarted(t *testing.T) {
 			s.Cancel()
 		}
 		lossAnnounced(t, p)
-		brief, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		t.Cleanup(cancel)
-		if _, err := p.EntityStream(brief, method); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") {
+		failToConnect(t, p, p.streams)
+		if _, err := p.EntityStream(briefly(t), method); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "connection refused") {
 			t.Fatalf("open to a dead user function: %v, want ErrUnavailable with the reason", err)
 		}
-		if _, err := p.ActionUnary(brief, "/some.Action/call", nil); !errors.Is(err, ErrUnavailable) {
+		if _, err := p.ActionUnary(briefly(t), "/some.Action/call", nil); !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("call to a dead user function: %v, want ErrUnavailable", err)
 		}
 		l = listen(t, l.Addr().String())

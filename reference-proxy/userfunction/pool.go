@@ -13,6 +13,8 @@ type Pool struct {
 	disconnected chan struct{}
 	// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
 	idleEnough time.Duration
+	// settle is settleTime.
+	settle time.Duration
 	// dialTCP makes the connections.
 	dialTCP func(ctx context.Context, network, address string) (net.Conn, error)
 	// ctx ends the attempts to connect when the pool is closed; tasks are the goroutines that the pool started.
@@ -48,7 +50,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	}
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probeAfter, Interval: probeInterval, Count: probeCount}}
 	p := &Pool{
-		cfg: cfg, disconnected: make(chan struct{}, 1), idleEnough: 10 * time.Second, dialTCP: dialer.DialContext,
+		cfg: cfg, disconnected: make(chan struct{}, 1), idleEnough: 10 * time.Second, settle: settleTime, dialTCP: dialer.DialContext,
 		timers: make(map[*time.Timer]struct{}), epoch: 1, admitted: true,
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -13,9 +15,7 @@ import (
 )
 
 func TestDiscoveryReachesAUserFunctionThatAppears(t *testing.T) {
-	l := listen(t, "")
-	address := l.Addr()
-	check(t, l.Close())
+	address, release := vacant(t)
 	p := newPool(t, address, nil)
 	brief, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
@@ -29,9 +29,29 @@ func TestDiscoveryReachesAUserFunctionThatAppears(t *testing.T) {
 		}
 		found <- time.Now()
 	}()
+	release()
 	echo(t, listen(t, address.String()))
 	there := time.Now()
 	t.Logf("reached after %v", (<-found).Sub(there))
+}
+
+// failToConnect lets a lane try to connect once, and waits until it has failed: from then on whoever waits is told why, however short the wait.
+func failToConnect(t testing.TB, p *Pool, ln *lane) {
+	t.Helper()
+	p.mu.Lock()
+	ln.dial()
+	p.mu.Unlock()
+	for deadline := time.Now().Add(bound); ; runtime.Gosched() {
+		p.mu.Lock()
+		failed := ln.lastErr != nil
+		p.mu.Unlock()
+		if failed {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no attempt to connect failed")
+		}
+	}
 }
 
 func TestSomethingElseOnThePort(t *testing.T) {
@@ -51,6 +71,7 @@ func TestSomethingElseOnThePort(t *testing.T) {
 	defer serving.Wait()
 	defer func() { _ = l.Close() }()
 	p := newPool(t, l.Addr(), func(c *Config) { c.ReadyWait = 50 * time.Millisecond })
+	failToConnect(t, p, p.calls)
 	_, err := p.ActionUnary(within(t), "/some.Action/call", nil)
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "does not speak HTTP/2") {
 		t.Errorf("error %v, want one that says what is there", err)
@@ -64,6 +85,12 @@ func TestSilenceOnThePort(t *testing.T) {
 		c.ReadyWait = 100 * time.Millisecond
 		c.ConnectTimeout = 20 * time.Millisecond
 	})
+	// The socket is there before the time has begun to count.
+	dial := p.dialTCP
+	p.dialTCP = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(context.WithoutCancel(ctx), network, address)
+	}
+	failToConnect(t, p, p.calls)
 	_, err := p.ActionUnary(within(t), "/some.Action/call", nil)
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no HTTP/2 SETTINGS came within 20ms") {
 		t.Errorf("error %v, want one that says what is missing", err)

@@ -19,7 +19,7 @@ import (
 )
 
 // bound is how long a test waits for what must happen; it only turns a hang into a failure.
-const bound = 60 * time.Second
+const bound = 5 * time.Minute
 
 const method = "/cloudstate.eventsourced.EventSourced/handle"
 
@@ -47,9 +47,22 @@ func listen(t testing.TB, address string) net.Listener {
 	return l
 }
 
+// vacant gives an address on which nobody listens, nor anybody else on this machine can before the release: it is our own end of a connection.
+func vacant(t testing.TB) (address net.Addr, release func()) {
+	t.Helper()
+	l := listen(t, "")
+	own, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}).DialContext(within(t), "tcp", l.Addr().String())
+	check(t, err)
+	return own.LocalAddr(), func() {
+		_ = own.Close()
+		_ = l.Close()
+	}
+}
+
+// newPool makes a pool that is as patient as the tests: one that expects the user function to be missed, or a connection to fail, says for how long.
 func newPool(t testing.TB, address net.Addr, change func(*Config)) *Pool {
 	t.Helper()
-	cfg := Config{Port: address.(*net.TCPAddr).Port}
+	cfg := Config{Port: address.(*net.TCPAddr).Port, ReadyWait: bound, ConnectTimeout: bound}
 	if os.Getenv("USERFUNCTION_TEST_LOG") != "" {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

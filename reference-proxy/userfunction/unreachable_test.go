@@ -4,32 +4,37 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stateful-serverless/cloudstate/protocols/gen/cloudstate"
 )
 
+// seen is a log that does something once a line holds a text.
+type seen struct {
+	bytes.Buffer
+	text string
+	then func()
+}
+
+func (s *seen) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(s.text)) {
+		s.then()
+	}
+	return s.Buffer.Write(line)
+}
+
 // TestUnreachableIsLoggedOnce: why the user function cannot be reached is told on the first failure, where and with what to
 // do, and not on each of the many that follow.
 func TestUnreachableIsLoggedOnce(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := closed.Addr().(*net.TCPAddr)
-	if err := closed.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	p, err := NewPool(Config{Port: address.Port, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	address, release := vacant(t)
+	defer release()
+	ctx, cancel := context.WithCancel(within(t))
 	defer cancel()
+	log := &seen{text: "tries=4", then: cancel}
+	p := newPool(t, address, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
 	if _, err := p.Discover(ctx, &cloudstate.ProxyInfo{}); err == nil {
 		t.Fatal("somebody answered")
 	}
@@ -40,7 +45,7 @@ func TestUnreachableIsLoggedOnce(t *testing.T) {
 			t.Errorf("the first line lacks %q: %s", want, first)
 		}
 	}
-	if strings.Contains(rest, "level=WARN") || !strings.Contains(rest, "tries=2") {
+	if strings.Contains(rest, "level=WARN") || !strings.Contains(rest, "tries=2") || !strings.Contains(rest, "tries=4") {
 		t.Errorf("told again, or never tried again:\n%s", rest)
 	}
 }

@@ -150,7 +150,7 @@ func launchProgram(t testing.TB, path string, client, management, function int, 
 // ready waits until the proxy says so.
 func (p *process) ready() {
 	p.t.Helper()
-	if err := p.awaitReady(60 * time.Second); err != nil {
+	if err := p.awaitReady(patience); err != nil {
 		p.t.Fatalf("%v; it said:\n%s", err, p.output)
 	}
 }
@@ -185,6 +185,16 @@ func (p *process) probe(path string) int {
 	return res.StatusCode
 }
 
+// ended tells whether it has ended, by itself or not.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill ends it as a power switch would, and waits until it is gone.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
@@ -198,8 +208,8 @@ func (p *process) terminate() int {
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(30 * time.Second):
-		p.t.Fatalf("the proxy did not end within 30 s of SIGTERM; it said:\n%s", p.output)
+	case <-time.After(patience):
+		p.t.Fatalf("the proxy did not end within %v of SIGTERM; it said:\n%s", patience, p.output)
 		return -1
 	}
 }

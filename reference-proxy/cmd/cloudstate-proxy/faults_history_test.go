@@ -93,12 +93,12 @@ func checkRegister(name string, ops []operation) (faults []string, carriedOut in
 			fault("%s is there, which nobody sent", id)
 		}
 	}
-	switch porcupine.CheckOperationsTimeout(register, history, time.Minute) {
+	switch porcupine.CheckOperationsTimeout(register, history, patience) {
 	case porcupine.Ok:
 	case porcupine.Illegal:
 		fault("its history is not linearizable: %s", whyNot(ops, last.held))
 	case porcupine.Unknown:
-		fault("its history of %d operations could not be judged within a minute", len(history))
+		fault("its history of %d operations could not be judged within %v", len(history), patience)
 	}
 	return faults, carriedOut
 }

@@ -43,7 +43,7 @@ const (
 	longestFault = 2500 * time.Millisecond
 	// recovery bounds how long it may take until callers are served again after the last disturbance. It only ends a
 	// hang; the figures tell how long it took.
-	recovery = 60 * time.Second
+	recovery = patience
 )
 
 // faultLength is how long a trial lasts: as long as make certify says, or so many seconds.
@@ -207,7 +207,7 @@ func edited(t *testing.T, ids ...string) string {
 // bites carries trials out with a proxy that is broken until one finds a fault that says so.
 func bites(t *testing.T, tr trial, says ...string) {
 	t.Helper()
-	const attempts = 8 // one of two or three finds it
+	const attempts = 30 // one of two or three finds it: only a check without teeth pays for all
 	for range attempts {
 		for _, f := range tr.run(t) {
 			for _, part := range says {

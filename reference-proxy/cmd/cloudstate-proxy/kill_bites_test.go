@@ -13,7 +13,7 @@ import (
 // TestKillTestBites proves that the check of [TestAcknowledgedIsDurable] finds a proxy that replies before its events
 // are durable: the mutant reply-before-persist, killed until a loss is found.
 func TestKillTestBites(t *testing.T) {
-	const attempts, killsEach = 10, 4
+	const attempts, killsEach = 40, 4 // one of two or three finds it
 	program := buildMutant(t, "reply-before-persist")
 	for seed := range uint64(attempts) {
 		faults := killAndCheck(t, program, killsEach, seed+1)

@@ -101,7 +101,7 @@ func killAndCheck(t *testing.T, program string, kills int, seed uint64) (faults 
 
 func awaitCount(t *testing.T, p *process, n *atomic.Int64, until int64) {
 	t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for n.Load() < until {
@@ -133,7 +133,7 @@ func (l *writerLog) run(ctx context.Context, conn *grpc.ClientConn, random *rand
 
 // step adds an item to a shared cart and then puts the next number into the writer's own.
 func (l *writerLog) step(conn *grpc.ClientConn, cart int) (event, value error) {
-	call, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	call, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	item := l.product(len(l.outcome))
 	_, event = shoppingcart.NewShoppingCartClient(conn).AddItem(call,

@@ -214,12 +214,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	// Whether the proxy has given up its hold on the signal by now cannot be seen from outside, so it is sent until it works.
 	await(t, "the proxy to end", func() bool {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-p.exited:
-			return true
-		default:
-			return false
-		}
+		return p.ended()
 	})
 	if state, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.Signaled() {
 		t.Errorf("the proxy ended with %v, want by the signal", p.cmd.ProcessState)

@@ -94,7 +94,7 @@ func TestMetrics(t *testing.T) {
 	user := &carts{}
 	t.Setenv("CLOUDSTATE_POSTGRES_URL", server.URL())
 	free := ports(t, 2)
-	p := launch(t, free[0], free[1], serveFunction(t, mockfunction.New(user.config())), "--store=postgres", "--store-auto-migrate")
+	p := launch(t, free[0], free[1], serveFunction(t, mockfunction.New(user.config())), "--store=postgres", "--store-auto-migrate", "--lease-duration=1m")
 	p.ready()
 	client := shoppingcart.NewShoppingCartClient(dial(t, p.client))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -125,7 +125,7 @@ func TestMetrics(t *testing.T) {
 	}{
 		{"cloudstate_ready", nil, 1, 1},
 		{"cloudstate_lease_held", nil, 1, 1},
-		{"cloudstate_lease_remaining_seconds", nil, 0.001, 5},
+		{"cloudstate_lease_remaining_seconds", nil, 0.001, 60},
 		{"cloudstate_lease_renewals_total", nil, 1, 1000},
 		{"cloudstate_lease_losses_total", nil, 0, 0},
 		{"cloudstate_shards_owned", nil, 1, 2},

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -57,25 +58,36 @@ func damageAndMend(t *testing.T, environ, args []string, harms []harm) {
 	}
 	user := &carts{}
 	function := serveFunction(t, mockfunction.New(user.config()))
-	start := func() (*process, shoppingcart.ShoppingCartClient, vecart.ShoppingCartClient) {
+	start := func(lease string) (*process, shoppingcart.ShoppingCartClient, vecart.ShoppingCartClient) {
 		free := ports(t, 2)
-		p := launch(t, free[0], free[1], function, append(args, "--lease-duration=2s")...)
+		p := launch(t, free[0], free[1], function, append(args, "--lease-duration="+lease)...)
 		p.ready()
 		conn := dial(t, p.client)
 		return p, shoppingcart.NewShoppingCartClient(conn), vecart.NewShoppingCartClient(conn)
 	}
+	// ask reads a cart. A machine that does nothing for longer than the lease costs the proxy its lease, and callers are told to try again.
 	ask := func(h harm, list shoppingcart.ShoppingCartClient, number vecart.ShoppingCartClient) error {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		if h.value {
-			_, err := number.GetCart(ctx, &vecart.GetShoppingCart{UserId: h.cart})
+		for {
+			items := h.events()
+			var err error
+			if h.value {
+				_, err = number.GetCart(ctx, &vecart.GetShoppingCart{UserId: h.cart})
+			} else {
+				var cart *shoppingcart.Cart
+				cart, err = list.GetCart(ctx, &shoppingcart.GetShoppingCart{UserId: h.cart})
+				items = len(cart.GetItems())
+			}
+			if status.Code(err) == codes.Unavailable && ctx.Err() == nil {
+				idle(ctx, 10*time.Millisecond)
+				continue
+			}
+			if err == nil && items != h.events() {
+				t.Errorf("%s has %d items of %d", h.cart, items, h.events())
+			}
 			return err
 		}
-		cart, err := list.GetCart(ctx, &shoppingcart.GetShoppingCart{UserId: h.cart})
-		if err == nil && len(cart.GetItems()) != h.events() {
-			t.Errorf("%s has %d items of %d", h.cart, len(cart.GetItems()), h.events())
-		}
-		return err
 	}
 	embedded := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--data-dir") })
 	if !embedded {
@@ -84,7 +96,7 @@ func damageAndMend(t *testing.T, environ, args []string, harms []harm) {
 		}
 	}
 	wholes := []harm{{cart: "whole"}, {cart: "whole", value: true}}
-	p, list, number := start()
+	p, list, number := start("1m") // an orderly end gives it back at once
 	for _, h := range append(slices.Clone(harms), wholes...) {
 		for n := range h.events() {
 			var err error
@@ -114,7 +126,7 @@ func damageAndMend(t *testing.T, environ, args []string, harms []harm) {
 		undo = append(undo, h.do(t))
 	}
 	damageIsNamed(t, args, harms)
-	p, list, number = start()
+	p, list, number = start("2s") // so long an import waits for it
 	for range 3 {
 		for _, h := range harms {
 			err := ask(h, list, number)

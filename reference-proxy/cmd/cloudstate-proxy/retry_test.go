@@ -71,8 +71,8 @@ func retriesTakeEffectOnce(t *testing.T, kills int, killStore func(), args ...st
 	functionPort := serveFunction(t, mockfunction.New(user.adding()))
 	free := ports(t, 2)
 	args = append(args, "--passivation-timeout", "50ms", "--log-level", "error")
-	start := func() *process {
-		p := launch(t, free[0], free[1], functionPort, args...)
+	start := func(more ...string) *process {
+		p := launch(t, free[0], free[1], functionPort, append(args, more...)...)
 		p.ready()
 		return p
 	}
@@ -112,7 +112,7 @@ func retriesTakeEffectOnce(t *testing.T, kills int, killStore func(), args ...st
 	stop()
 	wg.Wait()
 	p.kill()
-	p = start()
+	p = start("--lease-duration", "1m") // from here on every call must be answered, however little the machine gets done
 	defer func() { _ = p.terminate() }()
 	conn = dial(t, p.client)
 
@@ -184,9 +184,9 @@ func (r *retrier) one(cart int) error {
 	return err
 }
 
-// until tries again until it is answered; a minute of failures is one too many.
+// until tries again until it is answered, for longer than a store takes to come up again.
 func (r *retrier) until(key string, try func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(context.Background(), "idempotency-key", key), time.Minute)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(context.Background(), "idempotency-key", key), restartPatience)
 	defer cancel()
 	for n := 0; ; n++ {
 		r.tries.Add(1)

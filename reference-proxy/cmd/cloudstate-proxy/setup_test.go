@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds what must happen; it only turns a hang into a failure.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // serveFunction starts f on a free port and returns the port.
 func serveFunction(t testing.TB, f *mockfunction.Function) int {

@@ -196,8 +196,10 @@ func TestMissingAndDamagedRows(t *testing.T) {
 // acknowledged is gone, nothing is there twice, and nobody helps the store to go on.
 func TestKilledServer(t *testing.T) {
 	c := server.Run(t, server.Options{HeapMB: 320})
-	o := fresh(t, c, func(o *cassandra.Options) { o.Timeout = 5 * time.Second })
-	s := open(t, o)
+	o := fresh(t, c)
+	hasty := o
+	hasty.Timeout = 5 * time.Second
+	s := open(t, hasty)
 	w := own(t, s, "w", 1)
 	ctx := within(t)
 	const writers = 4

@@ -61,12 +61,11 @@ func TestLogin(t *testing.T) {
 		{"no user", as("", ""), false, cassandra.ErrCredentials, []string{"check user name and password"}},
 		{"no rights", as("weak", "weak-secret"), false, cassandra.ErrRights, []string{"SELECT and MODIFY", "weak"}},
 		{"may not make tables", as("reader", "weak-secret"), true, cassandra.ErrRights, []string{"CREATE", "reader"}},
-		{"no TLS", func(o *cassandra.Options) { o.TLS = nil }, false, journal.ErrUnavailable, []string{"TLS"}},
+		{"no TLS", func(o *cassandra.Options) { o.TLS, o.Timeout = nil, 5*time.Second }, false, journal.ErrUnavailable, []string{"TLS"}},
 		{"untrusted", func(o *cassandra.Options) { o.TLS = &tls.Config{MinVersion: tls.VersionTLS12} }, false, journal.ErrUnavailable, []string{"certificate", "cassandra-tls-ca"}},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
 			o := o
-			o.Timeout = 5 * time.Second
 			bad.change(&o)
 			var err error
 			if bad.migrate {

@@ -24,7 +24,7 @@ var cuts = flag.Int("power-cuts", 40, "power cuts in TestPowerLoss")
 // after the first bad cut.
 func powerCuts(t *testing.T, cuts int, configure func(*pebble.Options)) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	rng := rand.New(rand.NewPCG(3, 20))
 	mem := vfs.NewCrashableMem()
 	o := options(t, mem)

@@ -73,7 +73,7 @@ func workOnBrokenLog() {
 // of its own, no write is acknowledged any more, and everything that was is on the disk.
 func TestLogCannotBeWritten(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	for range 8 {
 		dir, n := t.TempDir(), 60+rng.IntN(300)
@@ -110,7 +110,7 @@ func TestLogCannotBeWritten(t *testing.T) {
 
 // TestTablesCannotBeWritten: a flush that fails is tried again and costs nobody anything.
 func TestTablesCannotBeWritten(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	var hits atomic.Int64
 	broken := &breakAfter{match: func(op errorfs.Op) bool {

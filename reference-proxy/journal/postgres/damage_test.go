@@ -236,7 +236,7 @@ func raise(t *testing.T, s *Store, code string, times int) {
 // hundred thousand empty events.
 func TestLargestWrites(t *testing.T) {
 	o := fresh(database(t))
-	o.Timeout = 5 * patience
+	o.Timeout = patience
 	s := open(t, o)
 	ctx, cancel := context.WithTimeout(context.Background(), o.Timeout)
 	defer cancel()

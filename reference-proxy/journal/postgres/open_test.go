@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,15 +43,7 @@ func TestClearErrors(t *testing.T) {
 			execSQL(t, admin, sql)
 		}
 	})
-	// A port that nobody listens at.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	const nobody = "127.0.0.1:1" // no test gets this port
 	worker := secretURL(t, address, "worker", database)
 	for _, c := range []struct {
 		name    string
@@ -282,13 +273,13 @@ func TestServerSettings(t *testing.T) {
 func TestPaused(t *testing.T) {
 	own := servers.Run(t, servers.Options{})
 	o := fresh(own.URL())
-	o.Timeout = time.Second
 	s := open(t, o)
 	f := claim(t, s, 1, "me")
 	ctx := within(t)
 	if err := s.Append(ctx, f, cart, 0, entries("one")); err != nil {
 		t.Fatal(err)
 	}
+	s.options.Timeout = time.Second
 	if err := own.Pause(); err != nil {
 		t.Fatal(err)
 	}
