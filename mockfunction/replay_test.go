@@ -39,28 +39,22 @@ func recorded(t *testing.T) *tracefile.Trace {
 	return file
 }
 
-// against replays the function's side of file against what the proxy does, and returns the differences.
+// against replays the function's side of file against what the proxy does, and returns the differences. The proxy has done all it does before the
+// replay waits for what is missing: how long that takes is no difference.
 func against(t *testing.T, replay mockfunction.Replay, proxy func(p *mockproxy.Proxy)) []error {
 	t.Helper()
 	replay.Listen = "127.0.0.1:0"
-	done := make(chan struct{})
 	replay.Ready = func(address string) {
-		go func() {
-			defer close(done)
-			p, err := mockproxy.Dial(address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer p.Close()
-			proxy(p)
-		}()
+		p, err := mockproxy.Dial(address)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer p.Close()
+		proxy(p)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	differences, err := replay.Run(ctx)
+	differences, err := replay.Run(t.Context())
 	ok(t, err)
-	<-done
 	return differences
 }
 
@@ -120,18 +114,19 @@ func TestWhatTheProxyDoesOtherwiseIsTold(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		proxy func(p *mockproxy.Proxy)
+		wait  time.Duration // for what never comes; 0 where all comes
 		want  []string
 	}{
-		{"another request", func(p *mockproxy.Proxy) { instance(t, p, "one", 1, &esmodel.Request{Id: "x"}) }, []string{`+       "id": "x"`}},
-		{"another instance", func(p *mockproxy.Proxy) { instance(t, p, "x", 1, &esmodel.Request{Id: "x"}) }, []string{"expected no further call of that kind, got {", "one, message 6: expected the open"}},
-		{"nothing", func(p *mockproxy.Proxy) {}, []string{"EntityDiscovery/discover, message 1: expected the open, got nothing within 300ms", "EventSourcedTckModel one, message 6: expected the open"}},
+		{"another request", func(p *mockproxy.Proxy) { instance(t, p, "one", 1, &esmodel.Request{Id: "x"}) }, 0, []string{`+       "id": "x"`}},
+		{"another instance", func(p *mockproxy.Proxy) { instance(t, p, "x", 1, &esmodel.Request{Id: "x"}) }, 300 * time.Millisecond, []string{"expected no further call of that kind, got {", "one, message 6: expected the open"}},
+		{"nothing", func(p *mockproxy.Proxy) {}, 300 * time.Millisecond, []string{"EntityDiscovery/discover, message 1: expected the open, got nothing within 300ms", "EventSourcedTckModel one, message 6: expected the open"}},
 		{"an error report", func(p *mockproxy.Proxy) {
 			_ = p.ReportError(t.Context(), "you are wrong")
 			instance(t, p, "one", 1, &esmodel.Request{Id: "one"})
-		}, []string{"EntityDiscovery/reportError: expected no further call"}},
+		}, 0, []string{"EntityDiscovery/reportError: expected no further call"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			differences := against(t, mockfunction.Replay{Trace: file, Wait: 300 * time.Millisecond}, c.proxy)
+			differences := against(t, mockfunction.Replay{Trace: file, Wait: c.wait}, c.proxy)
 			var b strings.Builder
 			match.Report(&b, differences)
 			for _, want := range c.want {

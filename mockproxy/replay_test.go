@@ -2,6 +2,7 @@ package mockproxy_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func recordSome(t *testing.T) (*tracefile.Trace, *mockproxy.Proxy) {
 	ok(t, err)
 	recorded, err := tracefile.Read(strings.NewReader(text), "recorded", tracefile.Limits{})
 	ok(t, err)
-	return recorded, p.With(mockproxy.WithRecorder(nil), mockproxy.WithWait(5*time.Second))
+	return recorded, p.With(mockproxy.WithRecorder(nil))
 }
 
 func TestReplayOfWhatWasJustRecorded(t *testing.T) {
@@ -79,7 +80,7 @@ func TestReplayOfOneMessageClosesAtOnce(t *testing.T) {
 	recorded := &tracefile.Trace{Types: tracefile.NewTypes(), Messages: []trace.Message{
 		up(trace.Open, nil), up(trace.Data, &action.ActionCommand{ServiceName: "S", Name: "C"}), down(trace.Data, answer), up(trace.HalfClose, nil), down(trace.Status, nil),
 	}}
-	differences, err := p.With(mockproxy.WithWait(5*time.Second)).Replay(t.Context(), recorded, match.Rules{})
+	differences, err := p.Replay(t.Context(), recorded, match.Rules{})
 	ok(t, err, <-played)
 	if len(differences) > 0 {
 		t.Error(differences)
@@ -114,13 +115,9 @@ func TestReplayTellsWhatDiffers(t *testing.T) {
 }
 
 func TestReplayWaitsNoLongerThanToldAndStopsWhenTold(t *testing.T) {
-	recorded, p := recordSome(t)
-	for i, m := range recorded.Messages { // as if the function had replied twice
-		if _, ok := m.Payload.(*eventsourced.EventSourcedStreamOut); ok {
-			recorded.Messages = append(recorded.Messages[:i+1], recorded.Messages[i:i+1]...)
-			break
-		}
-	}
+	recorded, _ := recordSome(t)
+	recorded.Messages = slices.DeleteFunc(recorded.Messages, func(m trace.Message) bool { return m.Method != eventsourced.EventSourced_Handle_FullMethodName })
+	p, _, _ := pair(t, mockfunction.Config{}) // a function that never replies
 	differences, err := p.With(mockproxy.WithWait(50*time.Millisecond)).Replay(t.Context(), recorded, match.Rules{})
 	if err != nil || len(differences) != 1 || !strings.Contains(differences[0].Error(), "nothing within") {
 		t.Errorf("%v, %v", differences, err)

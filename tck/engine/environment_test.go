@@ -62,8 +62,6 @@ func TestEnvironmentsBefallThePair(t *testing.T) {
 		failed := result(t, r, "es/pair/looks")
 		return strings.Count(strings.Join(failed.Logs, "\n"), "namespace ")
 	}
-	looks := proof("es/pair/looks", suite.Pair, func(_ context.Context, t *suite.T) { t.Fail(suite.Failure{Expected: "to see the logs"}) })
-	looks.Outcomes = true
 	for name, want := range map[string]struct {
 		exact  bool
 		starts int // of the proxy: once, and as often as it was ended
@@ -74,6 +72,11 @@ func TestEnvironmentsBefallThePair(t *testing.T) {
 		"crash-function":  {false, 1, "2 user function killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			looks := proof("es/pair/looks", suite.Pair, func(ctx context.Context, t *suite.T) {
+				wrote(ctx, t, "namespace ", want.starts)
+				t.Fail(suite.Failure{Expected: "to see the logs"})
+			})
+			looks.Outcomes = true
 			c := in(t, name, working(), proof("es/pair/ask", suite.Pair, call(callAsk)), proof("es/proxy/echo", suite.Proxy, call(callEcho)), looks)
 			c.Schedule = func(ctx context.Context, _ string, _ int64, steps []Step) {
 				for _, s := range steps {

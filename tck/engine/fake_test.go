@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -181,6 +182,26 @@ func call(method string) func(context.Context, *suite.T) {
 		_, err := t.Client().Unary(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}, nil)
 		t.Check(err, suite.Failure{Expected: "an answer"})
 	}
+}
+
+// wrote waits until the fake proxy has written n lines that begin so, and returns all its lines: a proxy that serves has written them, but they still have
+// a pipe and a goroutine of the kit to pass.
+func wrote(ctx context.Context, t *suite.T, line string, n int) []string {
+	var lines []string
+	t.Check(target.Await(ctx, func(context.Context) error {
+		lines = t.Proxy().Logs(0)
+		found := 0
+		for _, l := range lines {
+			if strings.HasPrefix(l, line) {
+				found++
+			}
+		}
+		if found < n {
+			return fmt.Errorf("%d lines begin with %q", found, line)
+		}
+		return nil
+	}, nil), suite.Failure{Expected: fmt.Sprintf("%d lines that begin with %q", n, line)})
+	return lines
 }
 
 // fakeKit runs two cases under Ginkgo, and prints the order in which they ran and the report.

@@ -30,7 +30,7 @@ func TestStoreServer(t *testing.T) {
 	c := config(
 		proof("es/proxy/echo", suite.Proxy, func(ctx context.Context, t *suite.T) {
 			call(callEcho)(ctx, t)
-			logs = t.Proxy().Logs(0)
+			logs = wrote(ctx, t, "url ", 1)
 			if _, err := os.Stat(gone); err == nil {
 				t.Fail(suite.Failure{Got: "the server is gone"})
 			}
@@ -94,7 +94,7 @@ func TestStoreServersThatAreNotStarted(t *testing.T) {
 		{Role: target.Store, Scheme: target.Addr, Value: listener.Addr().String()}: "url " + host + ":" + port,
 	} {
 		var logs []string
-		c := config(proof("es/proxy/echo", suite.Proxy, func(_ context.Context, t *suite.T) { logs = t.Proxy().Logs(0) }))
+		c := config(proof("es/proxy/echo", suite.Proxy, func(ctx context.Context, t *suite.T) { logs = wrote(ctx, t, "url ", 1) }))
 		c.StoreServer = &StoreServer{Ref: ref, ProxyEnvironment: map[string]string{"FAKE_URL": "static"}}
 		if ref.Scheme == target.Addr {
 			c.StoreServer.ProxyEnvironment["FAKE_URL"] = "{{.Host}}:{{.Port}}"
@@ -112,7 +112,7 @@ func TestDeclaredOptions(t *testing.T) {
 	durable := proof("es/proxy/durable", suite.Proxy, call(callEcho))
 	durable.Needs = []string{suite.NeedDurableStore}
 	var logs []string
-	seen := proof("es/proxy/seen", suite.Proxy, func(_ context.Context, t *suite.T) { logs = t.Proxy().Logs(0) })
+	seen := proof("es/proxy/seen", suite.Proxy, func(ctx context.Context, t *suite.T) { logs = wrote(ctx, t, "url ", 1) })
 	c := config(needs, durable, seen)
 	c.Proxy.Options = &target.Options{
 		Environment:  map[string]string{"FAKE_URL": "{{.Namespace}} {{.DataDir}} {{.FunctionPort}} {{.ManagementPort}}"},

@@ -110,7 +110,7 @@ func TestFewNamespaces(t *testing.T) {
 	note := func(ctx context.Context, t *suite.T) {
 		t.Serve(suite.ModelFunction())
 		t.Check(t.Proxy().Start(ctx), suite.Failure{})
-		_, namespace, _ := strings.Cut(strings.Join(t.Proxy().Logs(0), "\n"), "namespace ")
+		_, namespace, _ := strings.Cut(strings.Join(wrote(ctx, t, "namespace ", 1), "\n"), "namespace ")
 		seen = append(seen, strings.Fields(namespace)[0])
 		if len(seen) == 2 {
 			t.Check(t.Proxy().Kill(ctx), suite.Failure{})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stateful-serverless/cloudstate/tck/config"
 	"github.com/stateful-serverless/cloudstate/tck/suite"
+	"github.com/stateful-serverless/cloudstate/tck/target"
 	"github.com/stateful-serverless/cloudstate/tck/verdict"
 )
 
@@ -52,7 +53,7 @@ func fakeKit() int {
 		child := exec.Command("sleep", "1000") // it is to be left behind
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		_ = child.Start()
-		_ = os.WriteFile(os.Getenv("FAKE_PID"), fmt.Append(nil, child.Process.Pid), 0o600)
+		_ = os.WriteFile(os.Getenv("FAKE_PID"), fmt.Appendln(nil, child.Process.Pid), 0o600)
 		select {}
 	}
 	text, err := json.Marshal(report)
@@ -110,34 +111,55 @@ func TestChildTellsHowACellEnded(t *testing.T) {
 	}
 }
 
-// A kit that hangs is ended, with what it started and took out of its process group; an interrupt of the matrix is no error of the cell.
+// A kit that hangs and does not listen is killed, with what it started and took out of its process group; an interrupt of the matrix is no error of the cell.
 func TestChildThatHangs(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	t.Setenv("FAKE_PID", pid)
 	cleaned := ""
-	late := child(t, "hangs")
-	late.File.Matrix.CellTimeout = 2 * time.Second
-	late.Patience = 100 * time.Millisecond
-	late.Clean = func(cell string) { cleaned = cell }
-	got := late.Judge(t.Context(), pairCell, t.TempDir())
-	if got.State != Error || !strings.Contains(got.Reason, "did not end in time, 2s") || cleaned == "" {
+	deaf := child(t, "hangs")
+	deaf.Patience = 100 * time.Millisecond
+	deaf.Clean = func(cell string) { cleaned = cell }
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	ended := make(chan Outcome, 1)
+	go func() { ended <- deaf.Judge(ctx, pairCell, t.TempDir()) }()
+	var left int
+	if err := target.Await(t.Context(), func(context.Context) error {
+		text, err := os.ReadFile(pid)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Sscanf(string(text), "%d\n", &left)
+		return err
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	interrupt()
+	if got := <-ended; got.State != NotRun || cleaned == "" {
 		t.Errorf("%+v, cleaned %q", got, cleaned)
 	}
-	var left int
-	text, err := os.ReadFile(pid)
-	if err != nil {
-		t.Fatal(err)
+	dying, cancel := context.WithTimeout(t.Context(), time.Minute) // what was killed needs the processor once more to end
+	defer cancel()
+	if err := target.Await(dying, func(context.Context) error {
+		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", left)); err == nil && !strings.Contains(string(state), ") Z ") {
+			return fmt.Errorf("process %d lives on: %s", left, state)
+		}
+		return nil
+	}, nil); err != nil {
+		t.Error(err)
 	}
-	if _, err := fmt.Sscan(string(text), &left); err != nil {
-		t.Fatal(err)
-	}
-	if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", left)); err == nil && !strings.Contains(string(state), ") Z ") {
-		t.Errorf("what the kit started lives on: %s", state)
-	}
-	ctx, interrupt := context.WithTimeout(t.Context(), time.Second)
-	defer interrupt()
-	if got := late.Judge(ctx, pairCell, t.TempDir()); got.State != NotRun {
-		t.Errorf("interrupted: %+v", got)
+}
+
+// A kit that does not end in time is ended, however far it came.
+func TestChildThatIsLate(t *testing.T) {
+	t.Setenv("FAKE_PID", filepath.Join(t.TempDir(), "pid"))
+	cleaned := ""
+	late := child(t, "hangs")
+	late.File.Matrix.CellTimeout = 500 * time.Millisecond
+	late.Patience = 100 * time.Millisecond
+	late.Clean = func(cell string) { cleaned = cell }
+	if got := late.Judge(t.Context(), pairCell, t.TempDir()); got.State != Error || !strings.Contains(got.Reason, "did not end in time, 500ms") || cleaned == "" {
+		t.Errorf("%+v, cleaned %q", got, cleaned)
 	}
 }
 

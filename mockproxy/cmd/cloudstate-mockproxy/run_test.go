@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 		{"ask by name", []string{"ask", addr}, 0, "rpc ProcessStreamed", ""},
 		{"replay", []string{"replay", "../../../fixtures/traces/value-entity.trace", "--function", addr, "--trace"}, 0, ", 0 differences", "ValueEntity/handle] message"},
 		{"replay of another entity", []string{"replay", "../../../fixtures/traces/value-entity.trace", "--function", addr, "--entity", "one=two"}, 0, ", 0 differences", ""},
-		{"replay of what it does otherwise", []string{"replay", "../../../fixtures/traces/cart.trace", "--function", addr, "--wait", "1s"}, 1, "InvalidArgument", ""},
+		{"replay of what it does otherwise", []string{"replay", "../../../fixtures/traces/cart.trace", "--function", addr}, 1, "InvalidArgument", ""},
 		{"replay of what is no trace", []string{"replay", "run_test.go", "--function", addr}, 2, "", "run_test.go:1: this is no trace"},
 		{"replay without a function", []string{"replay", "run_test.go"}, 2, "", "--function"},
 		{"nobody there", []string{"127.0.0.1:1"}, 1, "", "127.0.0.1:1"},
