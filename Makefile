@@ -140,7 +140,7 @@ mutants: databases ## Prove that the TCK bites: each broken program of fixtures/
 	go run ./tck/selftest/cmd/tck-mutants --at-least $(MUTANTS_AT_LEAST) --out out/mutants
 
 .PHONY: lint
-lint: lint-go lint-protocols ## Both linters
+lint: lint-go lint-protocols lint-mutants ## All three
 
 .PHONY: lint-go
 lint-go: $(GOLANGCI_LINT) ## golangci-lint; settings and the reason of each exception in .golangci.yml
@@ -151,6 +151,10 @@ lint-protocols: $(BUF) ## buf lint, buf format, and buf breaking against the las
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	@ci/breaking.sh
+
+.PHONY: lint-mutants
+lint-mutants: ## The edits of all mutants still fit the source; CI's tests and mutants fail late on one that does not
+	go test -run '^TestMutantsApply$$' ./tck/selftest
 
 .PHONY: tck-foreign
 tck-foreign: build foreign-java foreign-node foreign-python ## Drive and judge user functions on the published Java, Node and Python libraries; reports in out/tck-foreign

@@ -13,7 +13,7 @@ type Pool struct {
 	disconnected chan struct{}
 	// idleEnough is how long a connection must have had no stream for its end to pass as that of an idle one.
 	idleEnough time.Duration
-	// settle is settleTime.
+	// settle is how long after the abrupt end of one connection those that died with it may go unnoticed; settleTime, but in tests.
 	settle time.Duration
 	// dialTCP makes the connections.
 	dialTCP func(ctx context.Context, network, address string) (net.Conn, error)

@@ -3,23 +3,30 @@ package selftest
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 func TestWhatIsNotCaughtIsJudgedAgain(t *testing.T) {
-	results := []Result{
+	atFirst := []Result{
 		{ID: "caught", Status: Killed},
 		{ID: "late", Status: Survived, Detail: "did not fail: a"},
 		{ID: "elsewhere", Status: Elsewhere},
 		{ID: "toothless", Status: Noisy, Detail: "broke b"},
 	}
+	var mu sync.Mutex
 	var judged []int
-	again(results, func(i int) Result {
-		judged = append(judged, i)
-		return Result{ID: results[i].ID, Status: map[int]Status{1: Killed, 3: Survived}[i]}
+	results := judgeAll(len(atFirst), 2, func(i int) Result {
+		mu.Lock()
+		defer mu.Unlock()
+		if judged = append(judged, i); len(judged) <= len(atFirst) {
+			return atFirst[i]
+		}
+		return Result{ID: atFirst[i].ID, Status: map[int]Status{1: Killed, 3: Survived}[i]}
 	})
-	if !slices.Equal(judged, []int{1, 3}) {
-		t.Errorf("judged %v again", judged)
+	if len(judged) != 6 || !slices.Equal(judged[4:], []int{1, 3}) {
+		t.Errorf("judged %v", judged)
 	}
 	if results[1].AtFirst != "survived: did not fail: a" || results[3].AtFirst != "noisy: broke b" || results[0].AtFirst != "" {
 		t.Errorf("results %+v", results)
@@ -39,9 +46,13 @@ func TestWhatIsNotCaughtIsJudgedAgain(t *testing.T) {
 }
 
 func TestManyThatAreNotCaughtAreNotJudgedAgain(t *testing.T) {
-	results := make([]Result, mostAgain+1)
-	for i := range results {
-		results[i].Status = Survived
+	var judged atomic.Int64
+	for _, r := range judgeAll(mostAgain+1, 1, func(int) Result { judged.Add(1); return Result{Status: Survived} }) {
+		if r.Status != Survived || r.AtFirst != "" {
+			t.Errorf("%+v", r)
+		}
 	}
-	again(results, func(i int) Result { t.Errorf("%d judged again", i); return results[i] })
+	if n := judged.Load(); n != mostAgain+1 {
+		t.Errorf("%d were judged", n)
+	}
 }

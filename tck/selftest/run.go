@@ -90,14 +90,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if report.Controls, err = r.controls(ctx, mutants); err != nil {
 		return nil, err
 	}
-	report.Mutants = make([]Result, len(mutants))
-	workers := errgroup.Group{}
-	workers.SetLimit(max(1, cfg.Parallel))
-	for i, m := range mutants {
-		workers.Go(func() error { report.Mutants[i] = r.judge(ctx, m); return nil })
-	}
-	_ = workers.Wait() // what goes wrong is in the results
-	again(report.Mutants, func(i int) Result { return r.judge(ctx, mutants[i]) })
+	report.Mutants = judgeAll(len(mutants), cfg.Parallel, func(i int) Result { return r.judge(ctx, mutants[i]) })
 	report.DurationMS = time.Since(began).Milliseconds()
 	if len(cfg.Only) == 0 {
 		report.Coverage = cover(catalogue, r.cases, exempt, report.Mutants, cfg.AtLeast)
@@ -109,9 +102,16 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 // mostAgain is how many mutants may be judged twice: when more are not caught it is not by chance.
 const mostAgain = 5
 
-// again judges alone what was not caught beside others. That a machine was too busy for a case says nothing against the case; that it was
-// needed is in the results.
-func again(results []Result, judge func(i int) Result) {
+// judgeAll judges n mutants, parallel at once, and then alone what was not caught beside others. That a machine was too busy for a case says
+// nothing against the case; that it was needed is in the results.
+func judgeAll(n, parallel int, judge func(i int) Result) []Result {
+	results := make([]Result, n)
+	workers := errgroup.Group{}
+	workers.SetLimit(max(1, parallel))
+	for i := range results {
+		workers.Go(func() error { results[i] = judge(i); return nil })
+	}
+	_ = workers.Wait() // what goes wrong is in the results
 	var missed []int
 	for i := range results {
 		if s := results[i].Status; s != Killed && s != Elsewhere {
@@ -119,13 +119,14 @@ func again(results []Result, judge func(i int) Result) {
 		}
 	}
 	if len(missed) > mostAgain {
-		return
+		return results
 	}
 	for _, i := range missed {
 		first := results[i]
 		results[i] = judge(i)
 		results[i].AtFirst = fmt.Sprintf("%s: %s", first.Status, first.Detail)
 	}
+	return results
 }
 
 // chosen returns the mutants with the ids, all when none is given.
