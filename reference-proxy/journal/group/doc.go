@@ -4,10 +4,11 @@
 // What enters: items, one a call of [Queue.Do], and the function that carries out a group
 // of them. What leaves: each item's own outcome, to the caller that brought it.
 //
-// It never waits for more items to come: an item that finds nothing under way starts at
-// once, alone. It never splits, repeats or reorders what it was given: items start in the
-// order they came, except that an item waits for an earlier one of the same key while
-// others pass it by. It knows nothing of what items mean.
+// It never waits for more items to come than those whose callers are ready to run: an item
+// that finds nothing under way starts after one turn of the scheduler. It never splits,
+// repeats or reorders what it was given: items start in the order they came, except that an
+// item waits for an earlier one of the same key while others pass it by. It knows nothing of
+// what items mean.
 //
 // # Contexts
 //

@@ -57,6 +57,7 @@ type Queue[K comparable, T any] struct {
 	mu      sync.Mutex
 	closed  bool
 	running int
+	filling bool           // a goroutine is about to share
 	busy    map[K]struct{} // keys of items under way
 	waiting list.List      // of *entry[K, T], in the order they came
 	bytes   int            // the sum of their sizes
@@ -133,8 +134,21 @@ func (q *Queue[K, T]) add(e *entry[K, T]) error {
 	q.idle.Add(1)
 	e.at = q.waiting.PushBack(e)
 	q.bytes += e.size
-	q.share()
+	if !q.filling {
+		q.filling = true
+		go q.fill()
+	}
 	return nil
+}
+
+// fill starts groups once everybody who was ready to run when the first item came has run: callers that a store's answer has set free together
+// come together, and the first of them alone would take a place for a whole trip.
+func (q *Queue[K, T]) fill() {
+	runtime.Gosched()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.filling = false
+	q.share()
 }
 
 // withdraw takes e back, if its group has not started.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -248,6 +249,29 @@ func TestFullGroupsDoNotWait(t *testing.T) {
 		s.release <- nil
 		s.begun(t, "h")
 		s.release <- nil
+	})
+}
+
+// TestThoseSetFreeTogetherGoOnTogether: what one queue's group sets free makes one group of the next queue, not one and a rest.
+func TestThoseSetFreeTogetherGoOnTogether(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who is ready runs in turn
+	synctest.Test(t, func(t *testing.T) {
+		write, confirm := newStage(group.Options[byte, item]{}), newStage(group.Options[byte, item]{})
+		for _, i := range []item{"a", "b", "c", "d"} {
+			go func() { _ = errors.Join(write.Do(t.Context(), i), confirm.Do(t.Context(), i)) }()
+			synctest.Wait()
+		}
+		write.begun(t, "a")
+		write.release <- nil
+		confirm.begun(t, "a")
+		confirm.release <- nil
+		write.begun(t, "b", "c", "d")
+		write.release <- nil
+		synctest.Wait()
+		if got := <-confirm.started; len(got) != 3 {
+			t.Errorf("%v started, want the three that were set free", got)
+		}
+		confirm.release <- nil
 	})
 }
 
