@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/stateful-serverless/cloudstate/reference-proxy/journal"
 )
 
@@ -78,12 +80,24 @@ func TestStandingStillKeepsNoShard(t *testing.T) {
 	}
 }
 
+// awaitStill waits until the server waits for conn to say more: its answer may arrive before it does.
+func awaitStill(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	watcher := connect(t, conn.Config().ConnString())
+	for ctx := within(t); !ask[bool](t, watcher, "SELECT coalesce(wait_event = 'ClientRead', false) FROM pg_stat_activity WHERE pid = $1", int64(conn.PgConn().PID())); {
+		if err := ctx.Err(); err != nil {
+			t.Fatal("the server never waited for its client:", err)
+		}
+	}
+}
+
 // TestOthersAreNotEvicted: who stands in a transaction with other locks, or for a shorter time, goes on.
 func TestOthersAreNotEvicted(t *testing.T) {
 	s := open(t, fresh(database(t)))
 	conn := connect(t, s.options.URL)
 	execSQL(t, conn, "BEGIN")
 	execSQL(t, conn, "SELECT pg_advisory_xact_lock_shared($1)", s.shardLock(1))
+	awaitStill(t, conn)
 	for _, c := range []struct {
 		name  string
 		shard journal.Shard
