@@ -36,7 +36,7 @@ func parseSettings(args []string) (*settings, error) {
 	fs.StringVar(&s.Proxy, "proxy", "bin/cloudstate-proxy", "the proxy's program")
 	fs.StringVar(&s.Function, "function", "bin/bench-function", "the user function's program")
 	fs.StringVar(&s.Out, "out", "out/bench", "directory for report.json, and for the embedded stores while it runs")
-	fs.IntVar(&s.Rounds, "rounds", 5, "measured rounds of each row; each stands between two rounds of the floor. On databases they are four times as many, and a quarter as long")
+	fs.IntVar(&s.Rounds, "rounds", 5, "measured rounds of each row; each stands between two rounds of the floor")
 	fs.DurationVar(&s.Round, "round", time.Second, "length of one round")
 	callers := fs.String("callers", "1,16,64", "numbers of concurrent callers, each a table")
 	fs.IntVar(&s.Connections, "connections", 1, "client connections, to the floor and to the proxy alike")

@@ -86,10 +86,6 @@ func sum(a, b sample) sample {
 const (
 	byStore  = "store"
 	byDriver = "driver"
-	// finer is by how much rounds on a database are shorter, and how many times as many there are: a database is now faster, now
-	// slower, for a second or more (flushes, compactions, garbage), and what is held against each other must see the same of it.
-	// On Cassandra the standard error of the ratio at 64 callers went from 0.03 to 0.015, in the same time.
-	finer = 4
 	// entitiesPerCaller is how many entities there are for each caller, so that callers seldom wait for one another.
 	entitiesPerCaller = 8
 )
@@ -133,7 +129,7 @@ func measureStore(ctx context.Context, sys *system, d *database, progress io.Wri
 	result := &storeResult{Store: string(d.name), Title: d.title, Settings: a.contest.settings, least: d.append}
 	for _, callers := range sys.settings.StoreCallers {
 		_, _ = fmt.Fprintf(progress, "\r%s: %d callers ", d.title, callers)
-		w, err := a.measureWrites(ctx, callers, finer*sys.settings.Rounds)
+		w, err := a.measureWrites(ctx, callers, sys.settings.Rounds)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +146,7 @@ func newArena(ctx context.Context, sys *system, d *database) (*arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{round: sys.settings.Round / finer}
+	a := &arena{round: sys.settings.Round}
 	if a.contest, err = sys.newContestant(ctx, d, where); err != nil {
 		return nil, err
 	}
